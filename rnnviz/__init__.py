@@ -1,0 +1,1 @@
+"""An explorer of recurrent neural networks: engine, charts and interface."""
