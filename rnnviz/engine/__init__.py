@@ -1,0 +1,41 @@
+"""The mathematics: cells, their runs through time, and gradients back through it. Torch and numpy only."""
+
+import os
+
+import torch
+
+from rnnviz.engine.bptt import bptt
+from rnnviz.engine.cells import CELLS
+from rnnviz.engine.jacobians import jacobians, lyapunov
+from rnnviz.engine.params import count_params, init_params
+from rnnviz.engine.schemes import SCHEMES
+from rnnviz.engine.spec import CellSpec, Equation, GateSpec, StateSpec
+from rnnviz.engine.torch_io import from_torch, to_torch
+from rnnviz.engine.trace import GradTrace, JacobianTrace, Trace
+from rnnviz.engine.unroll import unroll
+
+# At these sizes a second thread makes a step up to ten times slower; whoever sets one of these knows better.
+if not {"RNNVIZ_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"} & set(os.environ):
+    torch.set_num_threads(1)
+elif "RNNVIZ_THREADS" in os.environ:
+    torch.set_num_threads(int(os.environ["RNNVIZ_THREADS"]))
+
+__all__ = [
+    "CELLS",
+    "SCHEMES",
+    "CellSpec",
+    "Equation",
+    "GateSpec",
+    "GradTrace",
+    "JacobianTrace",
+    "StateSpec",
+    "Trace",
+    "bptt",
+    "count_params",
+    "from_torch",
+    "init_params",
+    "jacobians",
+    "lyapunov",
+    "to_torch",
+    "unroll",
+]

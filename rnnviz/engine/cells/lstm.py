@@ -1,0 +1,86 @@
+"""Long short-term memory with a forget gate."""
+
+from __future__ import annotations
+
+from math import inf
+
+import torch
+from torch import Tensor
+
+from rnnviz.engine.linear import linear_terms, project_with_both_biases
+from rnnviz.engine.spec import CellSpec, Equation, Gates, GateSpec, Params, State, StateSpec
+
+BLOCKS = ("i", "f", "g", "o")
+
+
+def step(ax: Tensor, state: State, params: Params) -> tuple[State, Gates]:
+    """One step; ``ax`` (B,4H) is W x_t + b."""
+    a_i, a_f, a_g, a_o = torch.addmm(ax, state["h"], params["W_hh"].t()).chunk(4, 1)
+    i, f, g, o = a_i.sigmoid(), a_f.sigmoid(), a_g.tanh(), a_o.sigmoid()
+    c = f * state["c"] + i * g
+    h = o * c.tanh()
+    return {"h": h, "c": c}, {"i": i, "f": f, "g": g, "o": o}
+
+
+def jacobian(params: Params, before: State, after: State, gates: Gates) -> Tensor:
+    """∂(h_t, c_t)/∂(h_{t-1}, c_{t-1}), (B,2H,2H): the direct path diag(f) and the paths through the gates."""
+    i, f, g, o = (gates[k] for k in BLOCKS)
+    U_i, U_f, U_g, U_o = params["W_hh"].chunk(4)
+    tanh_c = after["c"].tanh()
+    H = f.shape[-1]
+    # by how much c_t moves with the pre-activations a_i, a_f, a_g, and h_t with a_o and with c_t
+    C_i, C_f, C_g = g * i * (1 - i), before["c"] * f * (1 - f), i * (1 - g * g)
+    C_o, C_c = tanh_c * o * (1 - o), o * (1 - tanh_c * tanh_c)
+
+    J = f.new_empty(*f.shape[:-1], 2 * H, 2 * H)
+    dc_dh = torch.mul(C_i.unsqueeze(-1), U_i, out=J[..., H:, :H])
+    dc_dh.addcmul_(C_f.unsqueeze(-1), U_f).addcmul_(C_g.unsqueeze(-1), U_g)
+    torch.mul(C_c.unsqueeze(-1), dc_dh, out=J[..., :H, :H]).addcmul_(C_o.unsqueeze(-1), U_o)
+    J[..., :, H:] = 0
+    J[..., :H, H:].diagonal(dim1=-2, dim2=-1).copy_(C_c * f)
+    J[..., H:, H:].diagonal(dim1=-2, dim2=-1).copy_(f)
+    return J
+
+
+def terms(x: Tensor, before: State, gates: Gates, params: Params) -> dict[str, Tensor]:
+    """The parts of each gate's pre-activation: ``Wx_k``, ``Uh_k``, ``b_k``, (B,H) each."""
+    return linear_terms(BLOCKS, x, before["h"], params)
+
+
+def _gate(name: str, squash: str) -> Equation:
+    return Equation(
+        name,
+        rf"{name}_t = {squash}\left(W_{name} x_t + U_{name} h_{{t-1}} + b_{name}\right)",
+        rf"{squash}\left({{Wx_{name}}} {{Uh_{name}:+}} {{b_{name}:+}}\right)",
+    )
+
+
+def lstm() -> CellSpec:
+    """The LSTM as it is taught and as PyTorch has it."""
+    return CellSpec(
+        name="lstm",
+        title="LSTM",
+        states=(StateSpec("h", "h", "hidden state", -1.0, 1.0), StateSpec("c", "c", "cell state", -inf, inf)),
+        gates=(
+            GateSpec("i", "i", "input gate", 0.0, 1.0, memory=-1),
+            GateSpec("f", "f", "forget gate", 0.0, 1.0, memory=+1),
+            GateSpec("g", "g", "candidate", -1.0, 1.0),
+            GateSpec("o", "o", "output gate", 0.0, 1.0),
+        ),
+        blocks=BLOCKS,
+        equations=(
+            _gate("f", r"\sigma"),
+            _gate("i", r"\sigma"),
+            _gate("g", r"\tanh"),
+            Equation("c", r"c_t = f_t \odot c_{t-1} + i_t \odot g_t", r"{f}\cdot{c_prev} + {i}\cdot{g}"),
+            _gate("o", r"\sigma"),
+            Equation("h", r"h_t = o_t \odot \tanh\left(c_t\right)", r"{o}\cdot\tanh\left({c}\right)"),
+        ),
+        source="Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber & Cummins 2000",
+        pytorch="torch.nn.LSTM, block order i f g o",
+        project=project_with_both_biases,
+        step=step,
+        terms=terms,
+        jacobian=jacobian,
+        build=lstm,
+    )

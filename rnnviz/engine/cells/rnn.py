@@ -1,0 +1,78 @@
+"""The Elman network: h_t = φ(W x_t + U h_{t-1} + b)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from math import inf
+
+import torch
+from torch import Tensor
+
+from rnnviz.engine.linear import linear_terms, project_with_both_biases
+from rnnviz.engine.spec import CellSpec, Equation, Gates, Params, State, StateSpec
+
+BLOCKS = ("h",)
+
+
+@dataclass(frozen=True)
+class Activation:
+    """φ, and φ′ written in h = φ(a), so that the trace alone gives the Jacobian."""
+
+    apply: Callable[[Tensor], Tensor]
+    slope: Callable[[Tensor], Tensor]
+    latex: str
+    low: float
+    high: float
+
+
+ACTIVATIONS = {
+    "tanh": Activation(torch.tanh, lambda h: 1 - h * h, r"\tanh", -1.0, 1.0),
+    "relu": Activation(torch.relu, lambda h: (h > 0).to(h.dtype), r"\mathrm{relu}", 0.0, inf),
+    "identity": Activation(lambda a: a, torch.ones_like, "", -inf, inf),
+}
+
+
+def step(ax: Tensor, state: State, params: Params, activation: str) -> tuple[State, Gates]:
+    """One step; ``ax`` (B,H) is W x_t + b."""
+    a = torch.addmm(ax, state["h"], params["W_hh"].t())
+    return {"h": ACTIVATIONS[activation].apply(a)}, {}
+
+
+def jacobian(params: Params, before: State, after: State, gates: Gates, activation: str) -> Tensor:
+    """∂h_t/∂h_{t-1} = diag(φ′) U, (B,H,H)."""
+    return ACTIVATIONS[activation].slope(after["h"]).unsqueeze(-1) * params["W_hh"]
+
+
+def terms(x: Tensor, before: State, gates: Gates, params: Params) -> dict[str, Tensor]:
+    """The parts of a_t: ``Wx_h``, ``Uh_h``, ``b_h``, (B,H) each."""
+    return linear_terms(BLOCKS, x, before["h"], params)
+
+
+def rnn(activation: str = "tanh") -> CellSpec:
+    """The Elman network with a choice of φ."""
+    phi = ACTIVATIONS[activation]
+    return CellSpec(
+        name="rnn",
+        title="RNN",
+        states=(StateSpec("h", "h", "hidden state", phi.low, phi.high),),
+        gates=(),
+        blocks=BLOCKS,
+        equations=(
+            Equation(
+                "h",
+                rf"h_t = {phi.latex}\left(W x_t + U h_{{t-1}} + b\right)",
+                phi.latex + r"\left({Wx_h} {Uh_h:+} {b_h:+}\right)",
+            ),
+        ),
+        source="Elman 1990, Finding structure in time",
+        pytorch="torch.nn.RNN has tanh and relu",
+        project=project_with_both_biases,
+        step=partial(step, activation=activation),
+        terms=terms,
+        jacobian=partial(jacobian, activation=activation),
+        build=rnn,
+        options=(("activation", activation),),
+        choices=(("activation", tuple(ACTIVATIONS)),),
+    )

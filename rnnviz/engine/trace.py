@@ -1,0 +1,102 @@
+"""The records that the engine returns: frozen, detached, ready to be cached, pickled and charted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rnnviz.engine.norms import log_norm, log_spectral_norm
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Everything a cell did, forward through time.
+
+    Attributes:
+        x: the input, (T,B,D).
+        states: name -> (T+1,B,H); index 0 is the initial state.
+        gates: name -> (T,B,H); index t-1 belongs to step t.
+    """
+
+    x: Tensor
+    states: dict[str, Tensor]
+    gates: dict[str, Tensor]
+
+    @property
+    def T(self) -> int:
+        """Number of steps."""
+        return self.x.shape[0]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that this record keeps alive beside its input."""
+        kept = {
+            v.untyped_storage().data_ptr(): v.untyped_storage().nbytes() for v in self._recorded().values()
+        }
+        return sum(kept.values())
+
+    def first_nonfinite(self) -> tuple[str, int] | None:
+        """Name and step (1…T) where NaN or Inf first appears, None where all is finite.
+
+        At one step gates come before states, as they do inside a cell.
+        """
+        found = []
+        for order, (name, value) in enumerate({**self.gates, **self.states}.items()):
+            bad = (~torch.isfinite(value)).flatten(1).any(1).nonzero()
+            if len(bad):
+                found.append((int(bad[0]) + (1 if name in self.gates else 0), order, name))
+        return (min(found)[2], min(found)[0]) if found else None
+
+    def _recorded(self) -> dict[str, Tensor]:
+        return {**self.gates, **self.states}
+
+
+@dataclass(frozen=True)
+class GradTrace:
+    """One backward pass through time.
+
+    Attributes:
+        loss: the loss's value.
+        d_states: name -> (T+1,B,H): the total derivatives dL/ds_t, as autograd has them. For an LSTM
+            dL/dc_t includes the path through h_t; the partial derivative at fixed h_t does not.
+        d_params: name -> the parameter's shape.
+    """
+
+    loss: float
+    d_states: dict[str, Tensor]
+    d_params: dict[str, Tensor]
+
+    def norms(self, name: str) -> Tensor:
+        """‖dL/ds_t‖₂ over batch and units, (T+1,), float64; right even where its square would be zero."""
+        return self.log_norms(name).exp()
+
+    def log_norms(self, name: str) -> Tensor:
+        """Natural logarithm of `norms`, (T+1,); -inf where the gradient is exactly zero."""
+        return log_norm(self.d_states[name])
+
+
+@dataclass(frozen=True)
+class JacobianTrace:
+    """How each step, and all steps from t on, carry a small change of the state.
+
+    Attributes:
+        states: the states' names, in the order in which S = H · len(states) stacks them.
+        step: ∂s_t/∂s_{t-1}, (T,B,S,S); index t-1 belongs to step t.
+        log_norms: ln ‖∂s_T/∂s_t‖₂, (T+1,B), float64; 0 at t = T, -inf where the product is exactly zero.
+    """
+
+    states: tuple[str, ...]
+    step: Tensor
+    log_norms: Tensor
+
+    def block(self, of: str, wrt: str) -> Tensor:
+        """∂of_t/∂wrt_{t-1} with the other states held fixed, (T,B,H,H), a view."""
+        H = self.step.shape[-1] // len(self.states)
+        row, column = self.states.index(of) * H, self.states.index(wrt) * H
+        return self.step[..., row : row + H, column : column + H]
+
+    def step_log_norms(self, of: str, wrt: str | None = None) -> Tensor:
+        """ln ‖∂of_t/∂wrt_{t-1}‖₂, (T,B), float64; ``wrt`` is ``of`` unless said."""
+        return log_spectral_norm(self.block(of, wrt or of))
