@@ -1,0 +1,65 @@
+"""What every chart returns: a picture that can be drawn, exported, read aloud and read as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import numpy as np
+from numpy.typing import NDArray
+
+Columns = Mapping[str, NDArray[Any] | list[Any]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One picture.
+
+    Attributes:
+        stem: start of its files' names.
+        title: what to see.
+        caption: the configuration and seed that it shows.
+        description: the same picture in words, for a screen reader.
+        spec: Vega-Lite, without its top-level data. While a slider moves this stays as it is, so that
+            the browser repaints the data and builds nothing anew.
+        data: columns of the top-level data.
+        table: what the picture shows, one column a quantity, in full precision.
+        height: in pixels on screen.
+    """
+
+    stem: str
+    title: str
+    caption: str
+    description: str
+    spec: dict[str, Any]
+    data: Columns
+    table: Columns
+    height: int = 360
+
+    def standalone(self) -> dict[str, Any]:
+        """The whole picture as one Vega-Lite specification: data, title and caption inside."""
+        names = list(self.data)
+        rows = zip(*(_plain(self.data[name]) for name in names), strict=True)
+        return {
+            **self.spec,
+            "data": {"values": [dict(zip(names, row, strict=True)) for row in rows]},
+            "title": {"text": self.title, "subtitle": self.caption},
+            "description": self.description,
+        }
+
+
+def layered(layers: Sequence[alt.Chart], **properties: Any) -> dict[str, Any]:
+    """Layers as one Vega-Lite specification; those without data of their own take the figure's."""
+    spec: dict[str, Any] = alt.layer(*layers).properties(**properties).to_dict()
+    del spec["config"]  # the theme's part
+    for layer in spec["layer"]:
+        if layer.get("data") == {"name": "empty"}:
+            del layer["data"]
+    return spec
+
+
+def _plain(column: NDArray[Any] | list[Any]) -> list[Any]:
+    values = column.tolist() if isinstance(column, np.ndarray) else column
+    return [None if isinstance(v, float) and not np.isfinite(v) else v for v in values]

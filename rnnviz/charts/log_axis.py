@@ -1,0 +1,106 @@
+"""A logarithmic axis that never drops a point.
+
+Charts get log₁₀ of what they show, so that 1e-300 is a number like any other; what float32 could not
+hold is drawn at the end of the axis, marked, and labelled as what it is.
+"""
+
+from __future__ import annotations
+
+from math import ceil, floor, log10
+from typing import Any
+
+import altair as alt
+import numpy as np
+from numpy.typing import NDArray
+
+DECIMALS_UP_TO = 2.2  # decades; over more of them powers of ten read better
+FLOOR, CEILING = -38, 38  # float32 keeps its full precision down to 1.2e-38, and ends at 3.4e38
+
+_SUPERSCRIPTS = dict(zip("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹", strict=True))
+
+
+def _power_of_ten() -> str:
+    expression = "'' + datum.value"
+    for plain, raised in _SUPERSCRIPTS.items():
+        expression = f"replace({expression}, regexp('{plain}', 'g'), '{raised}')"
+    return f"'10' + {expression}"
+
+
+def ticks(low: float, high: float) -> tuple[float, ...]:
+    """Where to put ticks between two log₁₀ values: 1, 2 and 5 within a few decades, else whole powers."""
+    if high - low < DECIMALS_UP_TO:
+        decades = range(floor(low) - 1, ceil(high) + 1)
+        every = [decade + log10(m) for decade in decades for m in (1, 2, 5)]
+    else:
+        stride = max(1, ceil((high - low) / 8))
+        every = [float(k) for k in range(stride * ceil(low / stride), floor(high) + 1, stride)]
+    return tuple(round(v, 9) for v in every if low <= v <= high)
+
+
+def axis(title: str, values: tuple[float, ...]) -> alt.Axis:
+    """An axis for log₁₀ values with these ticks, labelled in decimals or as 10⁻³, 10⁻², …"""
+    whole = all(v == round(v) for v in values)
+    label = _power_of_ten() if whole and values != (0.0,) else "format(pow(10, datum.value), '~r')"
+    return alt.Axis(title=title, labelExpr=label, values=list(values))
+
+
+def clamp(logs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.str_], list[str]]:
+    """Where to draw each value, which are beyond the axis, and what to call them.
+
+    Args:
+        logs: log₁₀ of them, (N,); -inf for an exact zero.
+
+    Returns:
+        The places (N,), ``"below"``, ``"above"`` or ``""`` (N,), and N labels in decimal notation.
+    """
+    beyond = np.where(logs < FLOOR, "below", np.where(logs > CEILING, "above", ""))
+    labels = [number(v) for v in logs.tolist()]
+    return np.clip(logs, FLOOR, CEILING), beyond, labels
+
+
+def number(power: float) -> str:
+    """10^power in decimal notation, from the power alone: right where the power is no float any more."""
+    if np.isnan(power):
+        return "not a number"
+    if power < FLOOR:
+        return "exactly 0" if power == -np.inf else f"< 1e-38 ({_scientific(power)})"
+    return f"> 1e38 ({_scientific(power)})" if power > CEILING else _scientific(power)
+
+
+def _scientific(power: float) -> str:
+    if not np.isfinite(power):
+        return "∞"
+    exponent = int(np.floor(power))
+    mantissa = 10 ** (power - exponent)
+    return f"{10**power:.3g}" if -3 <= power < 4 else f"{mantissa:.2f}e{exponent}"
+
+
+def spread(places: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
+    """Move labels apart, as little as keeps them ``gap`` from each other and in their order."""
+    order = np.argsort(places, kind="stable")
+    moved = places[order].astype(float)
+    for _ in range(len(moved)):
+        for k in range(1, len(moved)):
+            overlap = gap - (moved[k] - moved[k - 1])
+            if overlap > 1e-9:
+                moved[k - 1] -= overlap / 2
+                moved[k] += overlap / 2
+    result = np.empty_like(moved)
+    result[order] = moved
+    return result
+
+
+def edge_layers(y: Any) -> list[alt.Chart]:
+    """Marks for what lies beyond the axis: a line at its end with its meaning, a triangle a point."""
+    edges = alt.Chart().transform_filter("datum.kind == 'edge'")
+    beyond = alt.Chart().transform_filter("datum.beyond == 'below' || datum.beyond == 'above'")
+    return [
+        edges.mark_rule(strokeDash=[2, 3]).encode(y=y),
+        edges.mark_text(align="right", dy=-8, fontSize=13).encode(x=alt.value("width"), y=y, text="label:N"),
+        beyond.mark_point(filled=True, size=50).encode(
+            y=y,
+            shape=alt.Shape("beyond:N", legend=None).scale(
+                domain=["below", "above"], range=["triangle-down", "triangle-up"]
+            ),
+        ),
+    ]

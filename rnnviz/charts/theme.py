@@ -1,0 +1,121 @@
+"""Every colour, and the type of exported figures; hues come from the app's own theme file.
+
+Screen and export share one list of colours. On screen Streamlit hands it to Vega as the category range,
+light or dark; so a chart names places in that list, never a colour.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FONT = "Rnnviz Sans"
+
+# Places in the category list. What a thing does in a cell decides: what keeps, what writes, what is
+# proposed, what reads out, what is carried.
+_BLUE, _VERMILLION, _GREEN, _PURPLE, _ORANGE, _SKY, _INK = range(7)
+QUANTITY = {
+    "c": _BLUE,
+    "f": _VERMILLION,
+    "z": _VERMILLION,
+    "i": _GREEN,
+    "r": _GREEN,
+    "o": _PURPLE,
+    "g": _ORANGE,
+    "n": _ORANGE,
+    "h": _INK,
+    "x": _SKY,
+}
+CELL = {"lstm": _BLUE, "rnn": _VERMILLION, "gru": _GREEN}
+
+# Signed values: orange below zero, light grey at zero, blue above. Gates: light to deep purple.
+DIVERGING = ("#a84300", "#e8873a", "#f3c9a5", "#eceef0", "#a9cbe6", "#3f8fc9", "#00507f")
+SEQUENTIAL = ("#f4f1f8", "#cdbfe0", "#a287c4", "#7550a3", "#45197a")
+
+
+@cache
+def _theme() -> dict[str, Any]:
+    path = Path(__file__).resolve().parents[2] / ".streamlit" / "config.toml"
+    theme: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))["theme"]
+    return theme
+
+
+def palette(dark: bool = False) -> dict[str, Any]:
+    """Colours of one mode: ``text``, ``background``, ``border``, and ``category``, a list."""
+    mode = _theme()["dark" if dark else "light"]
+    return {
+        "text": mode["textColor"],
+        "background": mode["backgroundColor"],
+        "border": mode["borderColor"],
+        "category": mode["chartCategoricalColors"],
+    }
+
+
+def quantity_colour(name: str, dark: bool = False) -> str:
+    """The colour of a gate or state, for words and equations."""
+    colour: str = palette(dark)["category"][QUANTITY.get(name, _INK)]
+    return colour
+
+
+def domain(places: dict[str, int], names: Sequence[str]) -> list[str]:
+    """A scale domain that puts each name at its place in the category list; gaps hold stand-ins."""
+    wanted = {places[name]: name for name in names}
+    return [wanted.get(k, f"–{k}") for k in range(max(wanted, default=0) + 1)]
+
+
+def vega_config(dark: bool = False) -> dict[str, Any]:
+    """Vega-Lite config of an exported figure: the look that Streamlit gives it on screen."""
+    colours = palette(dark)
+    quiet = colours["category"][7]
+    return {
+        "background": colours["background"],
+        "font": FONT,
+        "range": {"category": colours["category"]},
+        "view": {"stroke": None},
+        "title": {
+            "anchor": "start",
+            "color": colours["text"],
+            "fontSize": 20,
+            "fontWeight": 600,
+            "subtitleColor": quiet,
+            "subtitleFontSize": 13,
+            "offset": 14,
+            "subtitlePadding": 6,
+        },
+        "axis": {
+            "domainColor": colours["border"],
+            "gridColor": colours["border"],
+            "labelColor": colours["text"],
+            "labelFontSize": 14,
+            "labelPadding": 6,
+            "ticks": False,
+            "titleColor": colours["text"],
+            "titleFontSize": 15,
+            "titleFontWeight": 400,
+            "titlePadding": 10,
+        },
+        "text": {"color": colours["text"], "fontSize": 15},
+        "rule": {"color": quiet},
+        "legend": {"labelColor": colours["text"], "titleColor": colours["text"], "labelFontSize": 13},
+    }
+
+
+def paint(
+    values: NDArray[np.floating[Any]], low: float, high: float, stops: Sequence[str]
+) -> NDArray[np.uint8]:
+    """Values to colours, linear between ``stops`` from ``low`` to ``high``; (M,N) -> (M,N,3).
+
+    Values outside are drawn at the end of the scale, not-a-number in black: both can be seen.
+    """
+    anchors = np.array([[int(stop[k : k + 2], 16) for k in (1, 3, 5)] for stop in stops], dtype=float)
+    place = np.clip((values - low) / (high - low), 0, 1)
+    grid = np.linspace(0, 1, len(stops))
+    colours = np.stack([np.interp(place, grid, anchors[:, k]) for k in range(3)], -1)
+    colours[np.isnan(values)] = 0
+    return colours.round().astype(np.uint8)

@@ -1,0 +1,88 @@
+"""What a page shows, as plain frozen values: cached on, linked, and printed as a script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnnviz.engine import CELLS, CellSpec, init_params
+from rnnviz.signals import Signal, signal
+
+
+@dataclass(frozen=True)
+class Model:
+    """A cell and the seed and scheme that its parameters are drawn from.
+
+    Attributes:
+        cell: a name in ``CELLS``.
+        options: the cell's conventions, as pairs.
+        hidden_size: H.
+        seed: of the parameters.
+        scheme: a name in ``SCHEMES``.
+        scheme_options: as pairs, e.g. ``(("radius", 1.2),)``.
+        forget_bias: for cells with a forget gate; others ignore it.
+    """
+
+    cell: str
+    options: tuple[tuple[str, str], ...] = ()
+    hidden_size: int = 12
+    seed: int = 0
+    scheme: str = "torch"
+    scheme_options: tuple[tuple[str, float], ...] = ()
+    forget_bias: float | None = None
+
+    @property
+    def spec(self) -> CellSpec:
+        """The cell under its conventions."""
+        return CELLS[self.cell].with_options(**dict(self.options))
+
+    @property
+    def own_forget_bias(self) -> float | None:
+        """The forget bias where the cell has the gate, None elsewhere."""
+        return self.forget_bias if "f" in self.spec.gate_names else None
+
+    def params(self, input_size: int) -> dict[str, Tensor]:
+        """The parameters, float64, for inputs of this size."""
+        options: dict[str, Any] = {"forget_bias": self.own_forget_bias, **dict(self.scheme_options)}
+        return init_params(self.spec, input_size, self.hidden_size, self.seed, self.scheme, **options)
+
+    def caption(self) -> str:
+        """The model in a few words, seed included."""
+        options = [value for _, value in self.options]
+        scheme = " ".join([self.scheme, *(f"{name} {value:g}" for name, value in self.scheme_options)])
+        bias = [] if self.own_forget_bias is None else [f"forget bias {self.own_forget_bias:g}"]
+        title = " ".join([self.spec.title, *(f"({', '.join(options)})" for _ in options[:1])])
+        return ", ".join([title, f"H = {self.hidden_size}", f"init {scheme}", *bias, f"seed {self.seed}"])
+
+
+@dataclass(frozen=True)
+class Input:
+    """The arguments of `rnnviz.signals.signal`."""
+
+    kind: str
+    steps: int
+    text: str = ""
+    numbers: tuple[float, ...] = ()
+    period: float = 25.0
+    seed: int = 0
+
+    def signal(self) -> Signal:
+        """The sequence itself; raises ValueError as `signal` does."""
+        return signal(**self.__dict__)
+
+
+def loss_on(kind: str, h: Tensor) -> Tensor:
+    """The loss that gradients are shown of: it reads the mean direction of the hidden state, 1ᵀh/√H.
+
+    Its gradient at the step it reads has length 1, so that curves of different cells start together.
+
+    Args:
+        kind: ``last`` for the last step alone, ``all`` for the sum over steps.
+        h: (T,B,H).
+    """
+    read: Any = h[-1:] if kind == "last" else h
+    loss: Tensor = read.sum() / torch.tensor(float(h.shape[-1])).to(h.dtype).sqrt()
+    return loss

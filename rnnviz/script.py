@@ -1,0 +1,183 @@
+"""A figure as a short PyTorch script: the same numbers, with nothing of this package in it.
+
+The scripts use the engine's own operations in the engine's own order, so that their numbers agree to
+the last bits even where the dynamics are chaotic. They print the figure's table as CSV.
+"""
+
+from __future__ import annotations
+
+from rnnviz.engine import CellSpec
+from rnnviz.experiment import Input, Model
+
+_HEAD = '''"""{title}
+
+{caption}
+Prints the figure's numbers as CSV. Needs PyTorch only.
+"""
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+torch.set_num_threads(1)
+torch.set_default_dtype(torch.float64)
+
+# The input
+{signal}
+T, B, D = x.shape
+'''
+
+_DRAW = {
+    "torch": """\
+bound = 1 / math.sqrt(H)
+for p in (W_ih, W_hh, b_ih, b_hh):
+    p.uniform_(-bound, bound, generator=rng)""",
+    "glorot": """\
+for W in (W_ih, W_hh):
+    for block in W.chunk(G):
+        torch.nn.init.xavier_uniform_(block, generator=rng)""",
+    "orthogonal": """\
+for block in W_ih.chunk(G):
+    torch.nn.init.xavier_uniform_(block, generator=rng)
+for block in W_hh.chunk(G):
+    torch.nn.init.orthogonal_(block, {gain}, generator=rng)""",
+    "identity": """\
+W_ih.normal_(0.0, {std}, generator=rng)
+for block in W_hh.chunk(G):
+    torch.nn.init.eye_(block).mul_({gain})""",
+}
+_DRAW["scaled"] = (
+    _DRAW["torch"]
+    + """
+for block in W_hh.chunk(G):
+    block.mul_({radius} / torch.linalg.eigvals(block).abs().max())"""
+)
+_DRAW["chrono"] = (
+    _DRAW["torch"]
+    + """
+b_keep = torch.empty(H).uniform_(1.0, {t_max} - 1.0, generator=rng).log()"""
+)
+_DEFAULTS = {"gain": 1.0, "std": 0.001, "radius": 1.0, "t_max": 100.0}
+
+
+def trace_script(model: Model, source: Input, title: str, caption: str) -> str:
+    """A script that runs one cell and prints every state and gate of every unit."""
+    spec = model.spec
+    names = [*spec.gate_names, *spec.state_names]
+    return (
+        _head(source, title, caption)
+        + _parameters(model)
+        + f"""
+# Through time
+{spec.code[0]}
+{_zero_states(spec)}
+record = []
+for t in range(T):
+{_indent(spec.code[1])}
+    record.append(torch.stack([{", ".join(names)}])[:, 0])
+
+print("step,unit,{",".join(names)}")
+for t, values in enumerate(record, 1):
+    for unit in range(H):
+        print(t, unit + 1, *(repr(v.item()) for v in values[:, unit]), sep=",")
+"""
+    )
+
+
+def gradient_script(models: tuple[Model, ...], source: Input, loss: str, title: str, caption: str) -> str:
+    """A script that prints ‖∂L/∂s_t‖ of every state of every cell, by autograd."""
+    parts = [_head(source, title, caption), '\nprint("cell,state,step,steps_back,norm")\n']
+    read = "h_all[-1:]" if loss == "last" else "h_all"
+    for model in models:
+        spec = model.spec
+        parts.append(
+            _parameters(model)
+            + f"""
+# Forward, with everything kept for the way back
+{spec.code[0]}
+{_zero_states(spec, tail=".requires_grad_()")}
+states = [({_tuple(spec)})]
+for t in range(T):
+{_indent(spec.code[1])}
+    states.append(({_tuple(spec)}))
+h_all = torch.stack([s[0] for s in states[1:]])
+loss = {read}.sum() / math.sqrt(H)
+for name, kept in zip({spec.state_names!r}, zip(*states)):
+    gradients = torch.autograd.grad(loss, kept, retain_graph=True, materialize_grads=True)
+    for t, g in enumerate(gradients):
+        scale = g.abs().max().item() or 1.0  # the square of a small gradient would be zero
+        print("{spec.name}", name, t, T - t, repr(scale * (g / scale).norm().item()), sep=",")
+"""
+        )
+    return "".join(parts)
+
+
+def step_norm_script(models: tuple[Model, ...], source: Input, title: str, caption: str) -> str:
+    """A script that prints ‖∂s_t/∂s_{t-1}‖₂ of every state of every cell, by autograd."""
+    parts = [_head(source, title, caption), '\nprint("cell,state,step,steps_back,norm")\n']
+    for model in models:
+        spec = model.spec
+        parts.append(
+            _parameters(model)
+            + f"""
+# Each step's own Jacobian
+{spec.code[0]}
+{_zero_states(spec)}
+
+
+def step({", ".join(spec.state_names)}):
+{_indent(spec.code[1])}
+    return {_tuple(spec)}
+
+
+for t in range(T):
+    jacobian = torch.autograd.functional.jacobian(step, ({_tuple(spec)}))
+    for k, name in enumerate({spec.state_names!r}):
+        norm = torch.linalg.matrix_norm(jacobian[k][k][0, :, 0], ord=2).item()
+        print("{spec.name}", name, t + 1, T - t - 1, repr(norm), sep=",")
+    {_tuple(spec)} = step({", ".join(spec.state_names)})
+"""
+        )
+    return "".join(parts)
+
+
+def _head(source: Input, title: str, caption: str) -> str:
+    quoted = (text.replace("\\", "\\\\").replace('"', "'") for text in (title, caption))
+    title, caption = quoted
+    return _HEAD.format(title=title, caption=caption, signal=source.signal().code)
+
+
+def _parameters(model: Model) -> str:
+    spec = model.spec
+    G = len(spec.blocks)
+    draw = _DRAW[model.scheme].format(**{**_DEFAULTS, **dict(model.scheme_options)})
+    lines = [f"\n# {model.caption()}", f"H, G = {model.hidden_size}, {G}  # blocks {' '.join(spec.blocks)}"]
+    lines += ["W_ih, W_hh = torch.zeros(G * H, D), torch.zeros(G * H, H)"]
+    lines += ["b_ih, b_hh = torch.zeros(G * H), torch.zeros(G * H)"]
+    lines += [f"rng = torch.Generator().manual_seed({model.seed})", draw]
+    biases = {
+        gate.name: "b_keep" if gate.memory > 0 else "-b_keep"
+        for gate in spec.gates
+        if gate.memory and model.scheme == "chrono"
+    }
+    if model.own_forget_bias is not None:
+        biases["f"] = repr(model.own_forget_bias)
+    for gate, value in biases.items():
+        k = spec.blocks.index(gate)
+        lines += [f"b_ih[{k} * H:{k + 1} * H], b_hh[{k} * H:{k + 1} * H] = {value}, 0.0  # {gate}"]
+    return "\n".join(lines) + "\n"
+
+
+def _zero_states(spec: CellSpec, tail: str = "") -> str:
+    return "\n".join(f"{name} = torch.zeros(B, H){tail}" for name in spec.state_names)
+
+
+def _tuple(spec: CellSpec) -> str:
+    """``h, c`` or ``h,``: a tuple also of one."""
+    return ", ".join(spec.state_names) + ("," if len(spec.states) == 1 else "")
+
+
+def _indent(code: str) -> str:
+    return "\n".join("    " + line for line in code.splitlines())
