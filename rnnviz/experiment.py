@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,13 +50,26 @@ class Model:
         options: dict[str, Any] = {"forget_bias": self.own_forget_bias, **dict(self.scheme_options)}
         return init_params(self.spec, input_size, self.hidden_size, self.seed, self.scheme, **options)
 
-    def caption(self) -> str:
-        """The model in a few words, seed included."""
-        options = [value for _, value in self.options]
+    @property
+    def title(self) -> str:
+        """The cell with its conventions."""
+        options = ", ".join(value for _, value in self.options)
+        return f"{self.spec.title} ({options})" if options else self.spec.title
+
+    @property
+    def weights(self) -> str:
+        """How the weights were drawn, seed included."""
         scheme = " ".join([self.scheme, *(f"{name} {value:g}" for name, value in self.scheme_options)])
-        bias = [] if self.own_forget_bias is None else [f"forget bias {self.own_forget_bias:g}"]
-        title = " ".join([self.spec.title, *(f"({', '.join(options)})" for _ in options[:1])])
-        return ", ".join([title, f"H = {self.hidden_size}", f"init {scheme}", *bias, f"seed {self.seed}"])
+        return f"H = {self.hidden_size} · weights: {scheme}, seed {self.seed}"
+
+
+def caption_of(models: Sequence[Model]) -> str:
+    """Models in a few words, once for all that share their weights' scheme."""
+    groups: dict[str, list[str]] = {}
+    for model in models:
+        bias = "" if model.own_forget_bias is None else f", forget bias {model.own_forget_bias:g}"
+        groups.setdefault(model.weights, []).append(model.title + bias)
+    return " · ".join(f"{'; '.join(titles)} · {weights}" for weights, titles in groups.items())
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ the last bits even where the dynamics are chaotic. They print the figure's table
 from __future__ import annotations
 
 from rnnviz.engine import CellSpec
-from rnnviz.experiment import Input, Model
+from rnnviz.experiment import Input, Model, caption_of
 
 _HEAD = '''"""{title}
 
@@ -153,7 +153,10 @@ def _parameters(model: Model) -> str:
     spec = model.spec
     G = len(spec.blocks)
     draw = _DRAW[model.scheme].format(**{**_DEFAULTS, **dict(model.scheme_options)})
-    lines = [f"\n# {model.caption()}", f"H, G = {model.hidden_size}, {G}  # blocks {' '.join(spec.blocks)}"]
+    lines = [
+        f"\n# {caption_of([model])}",
+        f"H, G = {model.hidden_size}, {G}  # blocks {' '.join(spec.blocks)}",
+    ]
     lines += ["W_ih, W_hh = torch.zeros(G * H, D), torch.zeros(G * H, H)"]
     lines += ["b_ih, b_hh = torch.zeros(G * H), torch.zeros(G * H)"]
     lines += [f"rng = torch.Generator().manual_seed({model.seed})", draw]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
+ROWS = "rows"  # the name of a figure's own table
 Columns = Mapping[str, NDArray[Any] | list[Any]]
 
 
@@ -25,6 +26,7 @@ class Figure:
         spec: Vega-Lite, without its top-level data. While a slider moves this stays as it is, so that
             the browser repaints the data and builds nothing anew.
         data: columns of the top-level data.
+        still: further tables that the specification names, which a slider leaves alone.
         table: what the picture shows, one column a quantity, in full precision.
         height: in pixels on screen.
     """
@@ -36,18 +38,22 @@ class Figure:
     spec: dict[str, Any]
     data: Columns
     table: Columns
+    still: Mapping[str, Columns] = field(default_factory=dict)
     height: int = 360
 
     def standalone(self) -> dict[str, Any]:
         """The whole picture as one Vega-Lite specification: data, title and caption inside."""
-        names = list(self.data)
-        rows = zip(*(_plain(self.data[name]) for name in names), strict=True)
         return {
             **self.spec,
-            "data": {"values": [dict(zip(names, row, strict=True)) for row in rows]},
+            "data": {"name": ROWS},
+            "datasets": {name: records(columns) for name, columns in self.tables().items()},
             "title": {"text": self.title, "subtitle": self.caption},
             "description": self.description,
         }
+
+    def tables(self) -> dict[str, Columns]:
+        """Every named table that the specification draws from."""
+        return {ROWS: self.data, **self.still}
 
 
 def layered(layers: Sequence[alt.Chart], **properties: Any) -> dict[str, Any]:
@@ -60,6 +66,12 @@ def layered(layers: Sequence[alt.Chart], **properties: Any) -> dict[str, Any]:
     return spec
 
 
-def _plain(column: NDArray[Any] | list[Any]) -> list[Any]:
-    values = column.tolist() if isinstance(column, np.ndarray) else column
-    return [None if isinstance(v, float) and not np.isfinite(v) else v for v in values]
+def records(columns: Columns) -> list[dict[str, Any]]:
+    """Columns as rows; what is not finite becomes null, as JSON has no word for it."""
+    values = [column.tolist() if isinstance(column, np.ndarray) else column for column in columns.values()]
+    rows = zip(*values, strict=True)
+    return [dict(zip(columns, map(_json, row), strict=True)) for row in rows]
+
+
+def _json(value: Any) -> Any:
+    return None if isinstance(value, float) and not np.isfinite(value) else value

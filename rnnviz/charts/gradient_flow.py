@@ -164,4 +164,4 @@ def _skeleton(y_title: str, ticks: tuple[float, ...], one: bool) -> dict[str, An
             *layers,
             crossed.mark_point(filled=True, size=36).encode(x=x, y=y, color=color),
         ]
-    return layered(layers, padding={"right": 76})
+    return layered(layers, padding={"right": 76, "bottom": 4})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import altair as alt
@@ -13,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rnnviz.charts.figure import Figure, layered
+from rnnviz.charts.figure import Columns, Figure, layered
 from rnnviz.charts.theme import DIVERGING, QUANTITY, SEQUENTIAL, domain, paint
 
 GAP = 0.3  # between strips, in strips
-INK = alt.Scale(domain=domain(QUANTITY, ["x", "h"]))  # the theme's text colour, and the input's
 HOVER_LIMIT = 4000  # values with a tooltip of their own; more would slow the page
 
 
@@ -57,34 +57,32 @@ class Strip:
         return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def strips(
-    rows: Sequence[Strip], x: NDArray[np.float64], symbols: Sequence[str], t: int, unit: int, caption: str
-) -> Figure:
+def strips(rows: Sequence[Strip], tables: Mapping[str, Columns], t: int, unit: int, caption: str) -> Figure:
     """All strips on one time axis, the input above them, step t and one unit marked.
 
     Args:
         rows: from top to bottom.
-        x: the input, (T,D); drawn as a curve where there are no symbols.
-        symbols: what each step is called, T of them, or none.
+        tables: what `still_tables` made of the same rows.
         t, unit: counted from 1.
         caption: the configuration and seed.
     """
     T, H = rows[0].values.shape
     here = ", ".join(f"{row.name} {row.values[t - 1, unit - 1]:.3f}" for row in rows)
     units = [_top(k) + (unit - 0.5) / H for k in range(len(rows))]
+    labels = tuple((row.name, row.title, row.range_text) for row in rows)
     return Figure(
         stem="strips",
         title="Every unit, every step: what is kept, written and shown?",
         caption=caption,
         description=f"Heat maps of {', '.join(row.title for row in rows)} for {H} units over {T} steps. "
         f"At step {t}, unit {unit}: {here}.",
-        spec=_spec(rows, x, symbols),
+        spec=_skeleton(labels, T, symbols="symbol" in tables["input"], hover="cells" in tables),
         data={
             "kind": ["step", *("unit" for _ in units)],
             "from": [t - 0.5, *(T + 0.5 for _ in units)],
             "to": [t + 0.5, *(T + 0.5 for _ in units)],
             "top": [0.12, *units],
-            "bottom": [_bottom(rows), *units],
+            "bottom": [_bottom(len(rows)), *units],
             "ink": ["h"] * (1 + len(units)),
         },
         table={
@@ -92,8 +90,54 @@ def strips(
             "unit": np.tile(np.arange(1, H + 1), T),
             **{row.name: row.values.ravel() for row in rows},
         },
+        still=tables,
         height=100 + 62 * len(rows),
     )
+
+
+def still_tables(rows: Sequence[Strip], x: NDArray[np.float64], symbols: Sequence[str]) -> dict[str, Columns]:
+    """What stays as it is while time and unit move: the pictures, the input, and the values to hover.
+
+    Args:
+        rows: from top to bottom.
+        x: the input, (T,D); drawn as a curve where there are no symbols.
+        symbols: what each step is called, T of them, or none.
+    """
+    T, H = rows[0].values.shape
+    tables: dict[str, Columns] = {
+        "images": {
+            "url": [row.picture() for row in rows],
+            "x": [T / 2 + 0.5] * len(rows),
+            "y": [_top(k) + 0.5 for k in range(len(rows))],
+        },
+        "input": _input(x, symbols),
+    }
+    if T * H * len(rows) <= HOVER_LIMIT:
+        places = [(k, t, u) for k in range(len(rows)) for t in range(T) for u in range(H)]
+        tables["cells"] = {
+            "a": [t + 0.5 for _, t, _ in places],
+            "b": [t + 1.5 for _, t, _ in places],
+            "y": [_top(k) + u / H for k, _, u in places],
+            "z": [_top(k) + (u + 1) / H for k, _, u in places],
+            "label": [
+                f"{rows[k].title} {rows[k].name}, unit {u + 1}, step {t + 1}: {rows[k].values[t, u]:.4g}"
+                for k, t, u in places
+            ],
+        }
+    return tables
+
+
+def _input(x: NDArray[np.float64], symbols: Sequence[str]) -> Columns:
+    steps = list(range(1, len(x) + 1))
+    if symbols:
+        return {"x": steps, "y": [0.55] * len(x), "symbol": ["␣" if s == " " else s for s in symbols]}
+    series = x[:, 0]
+    return {
+        "x": steps,
+        "y": 0.52 - 0.4 * series / max(float(np.abs(series).max()), 1e-12),
+        "ink": ["x"] * len(x),
+        "label": [f"input x, step {k}: {v:.4g}" for k, v in zip(steps, series.tolist(), strict=True)],
+    }
 
 
 def _top(k: int) -> float:
@@ -101,33 +145,43 @@ def _top(k: int) -> float:
     return 1.0 + k * (1 + GAP)
 
 
-def _bottom(rows: Sequence[Strip]) -> float:
-    return _top(len(rows) - 1) + 1 + 0.08
+def _bottom(count: int) -> float:
+    return _top(count - 1) + 1 + 0.08
 
 
-def _spec(rows: Sequence[Strip], x: NDArray[np.float64], symbols: Sequence[str]) -> dict[str, Any]:
-    T = len(x)
-    across = alt.Scale(domain=[0.5, T + 0.5], nice=False)
+@cache
+def _skeleton(labels: tuple[tuple[str, str, str], ...], T: int, symbols: bool, hover: bool) -> dict[str, Any]:
+    bottom = _bottom(len(labels))
     names = {
-        round(_top(k) + 0.5, 6): [f"{row.name}  {row.title}", row.range_text] for k, row in enumerate(rows)
+        round(_top(k) + 0.5, 6): [f"{name}  {title}", span] for k, (name, title, span) in enumerate(labels)
     }
     label = "".join(f"abs(datum.value - {at}) < 0.01 ? {text!r} : " for at, text in names.items()) + "''"
-    y_axis = alt.Axis(
-        title=None, values=list(names), labelExpr=label, grid=False, domain=False, labelLimit=220
-    )
-    images = [{"url": row.picture(), "x": T / 2 + 0.5, "y": _top(k) + 0.5} for k, row in enumerate(rows)]
+    x = alt.X("x:Q", title="step t").axis(grid=False, tickMinStep=1, tickCount=10)
+    y = alt.Y("y:Q", title=None).scale(domain=[bottom, 0], nice=False)
+    tip = alt.Tooltip("label:N", title=" ")
+    ink = alt.Stroke("ink:N", legend=None).scale(domain=domain(QUANTITY, ["x", "h"]))
+    source = alt.Chart(alt.NamedData("input")).encode(x="x:Q", y="y:Q")
     layers: list[alt.Chart] = [
-        alt.Chart(alt.InlineData(values=images))
+        alt.Chart(alt.NamedData("images"))
         .mark_image(
-            aspect=False, smooth=False, width=alt.expr("width"), height=alt.expr(f"height / {_bottom(rows)}")
+            aspect=False, smooth=False, width=alt.expr("width"), height=alt.expr(f"height / {bottom}")
         )
         .encode(
-            x=alt.X("x:Q", title="step t", scale=across).axis(grid=False, tickMinStep=1, tickCount=10),
-            y=alt.Y("y:Q", scale=alt.Scale(domain=[_bottom(rows), 0], nice=False), axis=y_axis),
+            x=x.scale(domain=[0.5, T + 0.5], nice=False),
+            y=y.axis(values=list(names), labelExpr=label, grid=False, domain=False, labelLimit=220),
             url="url:N",
-        ),
-        *_input_layers(x, symbols),
-        *_hover_layers(rows),
+        )
+    ]
+    if symbols:
+        size = float(np.clip(640 / T, 6, 17))
+        layers += [source.mark_text(fontSize=size, baseline="middle").encode(text="symbol:N")]
+    else:
+        line = source.mark_line(strokeWidth=1.8).encode(stroke=ink)
+        layers += [line, source.mark_point(opacity=0, size=60, filled=True).encode(tooltip=tip)]
+    if hover:
+        cells = alt.Chart(alt.NamedData("cells")).mark_rect(opacity=0)
+        layers += [cells.encode(x="a:Q", x2="b:Q", y="y:Q", y2="z:Q", tooltip=tip)]
+    layers += [
         alt.Chart()
         .transform_filter("datum.kind == 'step'")
         .mark_rect(fillOpacity=0, strokeWidth=2, cornerRadius=3)
@@ -136,52 +190,11 @@ def _spec(rows: Sequence[Strip], x: NDArray[np.float64], symbols: Sequence[str])
             x2="to:Q",
             y="top:Q",
             y2="bottom:Q",
-            stroke=alt.Stroke("ink:N", legend=None).scale(INK),
+            stroke=alt.Stroke("ink:N", legend=None).scale(ink),
         ),
         alt.Chart()
         .transform_filter("datum.kind == 'unit'")
-        .mark_point(shape="triangle-left", size=50, xOffset=7, strokeWidth=0, opacity=1)
-        .encode(x="from:Q", y="top:Q", fill=alt.Fill("ink:N", legend=None).scale(INK)),
+        .mark_point(shape="triangle-left", size=40, xOffset=8, filled=False, opacity=1)
+        .encode(x="from:Q", y="top:Q", stroke=ink),
     ]
-    return layered(layers, padding={"right": 20})
-
-
-def _input_layers(x: NDArray[np.float64], symbols: Sequence[str]) -> list[alt.Chart]:
-    """The input's row: its characters, or its curve."""
-    if symbols:
-        size = float(np.clip(640 / len(symbols), 6, 17))
-        letters = [{"x": k, "y": 0.55, "symbol": "␣" if s == " " else s} for k, s in enumerate(symbols, 1)]
-        text = alt.Chart(alt.InlineData(values=letters)).mark_text(fontSize=size, baseline="middle")
-        return [text.encode(x="x:Q", y="y:Q", text="symbol:N")]
-    series = x[:, 0]
-    limit = max(float(np.abs(series).max()), 1e-12)
-    points = [
-        {"x": k, "y": 0.52 - 0.4 * v / limit, "ink": "x", "label": f"x at step {k}: {v:.4g}"}
-        for k, v in enumerate(series.tolist(), 1)
-    ]
-    curve = alt.Chart(alt.InlineData(values=points)).encode(x="x:Q", y="y:Q")
-    return [
-        curve.mark_line(strokeWidth=1.8).encode(stroke=alt.Stroke("ink:N", legend=None).scale(INK)),
-        curve.mark_point(opacity=0, size=60, filled=True).encode(tooltip=alt.Tooltip("label:N", title=" ")),
-    ]
-
-
-def _hover_layers(rows: Sequence[Strip]) -> list[alt.Chart]:
-    """Each value under the pointer, where there are few enough for a browser to hold."""
-    T, H = rows[0].values.shape
-    if T * H * len(rows) > HOVER_LIMIT:
-        return []
-    cells = [
-        {
-            "a": t + 0.5,
-            "b": t + 1.5,
-            "y": _top(k) + u / H,
-            "z": _top(k) + (u + 1) / H,
-            "label": f"{row.title} {row.name}, unit {u + 1}, step {t + 1}: {row.values[t, u]:.4g}",
-        }
-        for k, row in enumerate(rows)
-        for t in range(T)
-        for u in range(H)
-    ]
-    chart = alt.Chart(alt.InlineData(values=cells)).mark_rect(opacity=0)
-    return [chart.encode(x="a:Q", x2="b:Q", y="y:Q", y2="z:Q", tooltip=alt.Tooltip("label:N", title=" "))]
+    return layered(layers, padding={"right": 20, "bottom": 4})

@@ -15,7 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FONT = "Rnnviz Sans"
+# On screen the theme does the rest.
+SCREEN = {
+    "axis": {"labelFontSize": 14, "titleFontSize": 14, "titlePadding": 10},
+    "text": {"fontSize": 14},
+}
 
 # Places in the category list. What a thing does in a cell decides: what keeps, what writes, what is
 # proposed, what reads out, what is carried.
@@ -75,7 +79,6 @@ def vega_config(dark: bool = False) -> dict[str, Any]:
     quiet = colours["category"][7]
     return {
         "background": colours["background"],
-        "font": FONT,
         "range": {"category": colours["category"]},
         "view": {"stroke": None},
         "title": {

@@ -55,5 +55,6 @@ def bptt(
         )
     n = len(states)
     d_states = {name: torch.stack(found[k * n : (k + 1) * n]) for k, name in enumerate(spec.state_names)}
-    d_params = dict(zip(leaves, found[len(wanted) :], strict=True))
+    # Cloned: autograd hands the two biases, whose sum is all that counts, one and the same tensor.
+    d_params = {name: d.clone() for name, d in zip(leaves, found[len(wanted) :], strict=True)}
     return GradTrace(value.item(), d_states, d_params)

@@ -15,6 +15,9 @@ def project_with_both_biases(x: Tensor, params: Params) -> Tensor:
     return linear(x, params["W_ih"], params["b_ih"] + params["b_hh"])
 
 
+PROJECT_CODE = "ax = torch.nn.functional.linear(x, W_ih, b_ih + b_hh)"
+
+
 def linear_terms(blocks: Sequence[str], x: Tensor, h: Tensor, params: Params) -> dict[str, Tensor]:
     """The three parts of each block's pre-activation: ``Wx_k``, ``Uh_k`` and ``b_k``.
 

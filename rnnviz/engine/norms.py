@@ -13,7 +13,7 @@ def log_norm(values: Tensor) -> Tensor:
     """
     flat = values.detach().flatten(1).double()
     scale = flat.abs().amax(1)
-    safe = torch.where(scale > 0, scale, torch.ones_like(scale))
+    safe = torch.where((scale > 0) & torch.isfinite(scale), scale, 1.0)
     return scale.log() + (flat / safe.unsqueeze(1)).square().sum(1).sqrt().clamp_min(1.0).log()
 
 

@@ -89,6 +89,8 @@ class CellSpec:
             pre-activations are sums of, for the equations' numbers.
         jacobian: ``(params, previous state, state, gates) -> (B,S,S)``: ∂s_t/∂s_{t-1} in closed
             form, s all states stacked; None to have it derived from `step`.
+        code: `project` and `step` as a reader would write them in PyTorch, operation for operation: from
+            ``x``, ``t``, ``H``, the parameters and the states' names to ``ax``, the gates and the new states.
         build: ``(**options) -> CellSpec``.
     """
 
@@ -103,6 +105,7 @@ class CellSpec:
     project: Callable[[Tensor, Params], Tensor] = field(compare=False, repr=False)
     step: Callable[[Tensor, State, Params], tuple[State, Gates]] = field(compare=False, repr=False)
     terms: Callable[[Tensor, State, Gates, Params], dict[str, Tensor]] = field(compare=False, repr=False)
+    code: tuple[str, str] = field(compare=False, repr=False)
     build: Callable[..., CellSpec] = field(compare=False, repr=False)
     jacobian: Callable[[Params, State, State, Gates], Tensor] | None = field(
         default=None, compare=False, repr=False

@@ -107,7 +107,9 @@ def to_torch(spec: CellSpec | tuple[CellSpec, Params], params: Params | None = N
         z = spec.blocks.index("z")
         for value in values.values():
             value.chunk(len(spec.blocks))[z].neg_()
-    module: nn.RNNBase = kind(D, H, dtype=values["W_hh"].dtype, **arguments)
+    # Made on the meta device, where torch.nn's own initialisation draws nothing from the global generator.
+    module: nn.RNNBase = kind(D, H, dtype=values["W_hh"].dtype, device="meta", **arguments)
+    module.to_empty(device=values["W_hh"].device)
     with torch.no_grad():
         for name, value in values.items():
             target = {"W": "weight", "b": "bias"}[name[0]] + name[1:] + "_l0"

@@ -49,4 +49,4 @@ def unroll(spec: CellSpec, params: Params, x: Tensor, state0: Mapping[str, Tenso
     with torch.no_grad():
         states = {name: torch.stack([first[name], *(s[name] for s, _ in steps)]) for name in spec.state_names}
         gates = {name: torch.stack([g[name] for _, g in steps]) for name in spec.gate_names}
-    return Trace(x, states, gates)
+    return Trace(x.clone(), states, gates)  # cloned: a record does not change with the caller's x

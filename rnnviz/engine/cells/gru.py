@@ -111,6 +111,22 @@ def _equations(reset: str, z: str) -> tuple[Equation, ...]:
     return (*gates, candidate, mix)
 
 
+def _code(reset: str, z: str) -> str:
+    if reset == "after":
+        gates = """\
+uh = torch.addmm(b_hh, h, W_hh.T)
+r, z = (ax[t][:, :2 * H] + uh[:, :2 * H]).sigmoid().chunk(2, 1)
+n = (ax[t][:, 2 * H:] + r * uh[:, 2 * H:]).tanh()
+"""
+    else:
+        gates = """\
+a_rz = ax[t][:, :2 * H] + torch.addmm(b_hh[:2 * H], h, W_hh[:2 * H].T)
+r, z = a_rz.sigmoid().chunk(2, 1)
+n = (ax[t][:, 2 * H:] + torch.addmm(b_hh[2 * H:], r * h, W_hh[2 * H:].T)).tanh()
+"""
+    return gates + ("h = z * h + (1 - z) * n" if z == "keeps" else "h = z * n + (1 - z) * h")
+
+
 def gru(reset: str = "after", z: str = "keeps") -> CellSpec:
     """The GRU; ``reset`` before or after the matrix product, and whether ``z`` keeps h_{t-1} or takes n_t."""
     source = (
@@ -135,6 +151,7 @@ def gru(reset: str = "after", z: str = "keeps") -> CellSpec:
         project=project,
         step=partial(step, reset=reset, z=z),
         terms=partial(terms, reset=reset),
+        code=("ax = torch.nn.functional.linear(x, W_ih, b_ih)", _code(reset, z)),
         jacobian=partial(jacobian, reset=reset, z=z),
         build=gru,
         options=(("reset", reset), ("z", z)),

@@ -7,7 +7,7 @@ from math import inf
 import torch
 from torch import Tensor
 
-from rnnviz.engine.linear import linear_terms, project_with_both_biases
+from rnnviz.engine.linear import PROJECT_CODE, linear_terms, project_with_both_biases
 from rnnviz.engine.spec import CellSpec, Equation, Gates, GateSpec, Params, State, StateSpec
 
 BLOCKS = ("i", "f", "g", "o")
@@ -47,6 +47,13 @@ def terms(x: Tensor, before: State, gates: Gates, params: Params) -> dict[str, T
     return linear_terms(BLOCKS, x, before["h"], params)
 
 
+CODE = """\
+a_i, a_f, a_g, a_o = torch.addmm(ax[t], h, W_hh.T).chunk(4, 1)
+i, f, g, o = a_i.sigmoid(), a_f.sigmoid(), a_g.tanh(), a_o.sigmoid()
+c = f * c + i * g
+h = o * c.tanh()"""
+
+
 def _gate(name: str, squash: str) -> Equation:
     return Equation(
         name,
@@ -81,6 +88,7 @@ def lstm() -> CellSpec:
         project=project_with_both_biases,
         step=step,
         terms=terms,
+        code=(PROJECT_CODE, CODE),
         jacobian=jacobian,
         build=lstm,
     )

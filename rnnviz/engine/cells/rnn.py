@@ -10,7 +10,7 @@ from math import inf
 import torch
 from torch import Tensor
 
-from rnnviz.engine.linear import linear_terms, project_with_both_biases
+from rnnviz.engine.linear import PROJECT_CODE, linear_terms, project_with_both_biases
 from rnnviz.engine.spec import CellSpec, Equation, Gates, Params, State, StateSpec
 
 BLOCKS = ("h",)
@@ -18,19 +18,20 @@ BLOCKS = ("h",)
 
 @dataclass(frozen=True)
 class Activation:
-    """φ, and φ′ written in h = φ(a), so that the trace alone gives the Jacobian."""
+    """φ, its slope φ′ written in h = φ(a) so that the trace suffices, and how LaTeX and PyTorch open it."""
 
     apply: Callable[[Tensor], Tensor]
     slope: Callable[[Tensor], Tensor]
-    latex: str
+    opening: str
+    code: str
     low: float
     high: float
 
 
 ACTIVATIONS = {
-    "tanh": Activation(torch.tanh, lambda h: 1 - h * h, r"\tanh", -1.0, 1.0),
-    "relu": Activation(torch.relu, lambda h: (h > 0).to(h.dtype), r"\mathrm{relu}", 0.0, inf),
-    "identity": Activation(lambda a: a, torch.ones_like, "", -inf, inf),
+    "tanh": Activation(torch.tanh, lambda h: 1 - h * h, r"\tanh\left(", "torch.tanh", -1.0, 1.0),
+    "relu": Activation(torch.relu, lambda h: (h > 0).to(h.dtype), r"\max\left(0, ", "torch.relu", 0.0, inf),
+    "identity": Activation(lambda a: a, torch.ones_like, r"\left(", "", -inf, inf),
 }
 
 
@@ -62,8 +63,8 @@ def rnn(activation: str = "tanh") -> CellSpec:
         equations=(
             Equation(
                 "h",
-                rf"h_t = {phi.latex}\left(W x_t + U h_{{t-1}} + b\right)",
-                phi.latex + r"\left({Wx_h} {Uh_h:+} {b_h:+}\right)",
+                rf"h_t = {phi.opening}W x_t + U h_{{t-1}} + b\right)",
+                phi.opening + r"{Wx_h} {Uh_h:+} {b_h:+}\right)",
             ),
         ),
         source="Elman 1990, Finding structure in time",
@@ -71,6 +72,7 @@ def rnn(activation: str = "tanh") -> CellSpec:
         project=project_with_both_biases,
         step=partial(step, activation=activation),
         terms=terms,
+        code=(PROJECT_CODE, f"h = {phi.code}(torch.addmm(ax[t], h, W_hh.T))"),
         jacobian=partial(jacobian, activation=activation),
         build=rnn,
         options=(("activation", activation),),

@@ -1,0 +1,165 @@
+"""Furniture that every page shares: its head, a figure with its export bar, notes and errors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from rnnviz.ui import state
+
+if TYPE_CHECKING:
+    from rnnviz.charts.figure import Figure
+
+_ASSETS = Path(__file__).resolve().parents[2] / "assets"
+_log = logging.getLogger(__name__)
+
+_copy_link = st.components.v2.component(
+    "rnnviz_copy_link",
+    html="<button type='button'><span aria-live='polite'>Copy link</span></button>",
+    css=(_ASSETS / "copy_link.css").read_text(encoding="utf-8"),
+    js=(_ASSETS / "copy_link.js").read_text(encoding="utf-8"),
+)
+
+
+def frame() -> None:
+    """What stands around every page: its name, its width and the app's style sheet."""
+    st.set_page_config(
+        page_title="rnnviz", page_icon=str(_ASSETS / "favicon.png"), layout="wide", initial_sidebar_state=290
+    )
+    st.html(_ASSETS / "app.css")
+
+
+def header(title: str, sentence: str) -> None:
+    """A page's title, the one sentence that says what to look at, and its link."""
+    words, link = st.columns([6, 1], vertical_alignment="center")
+    with words:
+        st.title(title, anchor=False)
+        st.markdown(sentence)
+    with link:
+        _copy_link(key="copy_link")
+
+
+def show_notes(place: DeltaGenerator) -> None:
+    """What a link or input asked for and could not have, above the page."""
+    notes = state.take_notes()
+    if notes:
+        place.warning("  \n".join(escape(note) for note in notes), icon=":material/info:")
+
+
+def show_failure(error: Exception) -> bool:
+    """The one place for what went wrong unforeseen: a sentence for the audience, the trace in the log."""
+    _log.error("a page failed", exc_info=error)
+    known = isinstance(error, ValueError)
+    what = escape(str(error)) if known else f"Something went wrong ({type(error).__name__})."
+    st.error(
+        f"{what} Change a control, or reload the page to start from the defaults.", icon=":material/error:"
+    )
+    return True
+
+
+def escape(text: str) -> str:
+    """Text as it is, with nothing in it read as Markdown."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|<>$~:" else c for c in text)
+
+
+def is_dark() -> bool:
+    """Whether the visitor's page is dark."""
+    return bool(st.context.theme.type == "dark")
+
+
+def figure(fig: Figure, configuration: Mapping[str, Any], script: Callable[[], str]) -> None:
+    """A figure with its title above, its caption and export bar beneath.
+
+    Args:
+        fig: what to draw.
+        configuration: what its files are named after.
+        script: makes the PyTorch script that reproduces its table.
+    """
+    st.markdown(f"##### {fig.title}")
+    st.vega_lite_chart(_on_screen(fig), height=fig.height, width="stretch", key=fig.stem)
+    st.caption(escape(fig.caption))
+    _export_bar(fig, configuration, script)
+
+
+def _on_screen(fig: Figure) -> dict[str, Any]:
+    """The specification with its data apart: while the rest stays the same, the browser only repaints."""
+    import pandas as pd
+
+    from rnnviz.charts.figure import ROWS
+    from rnnviz.charts.theme import SCREEN
+
+    tables = {name: pd.DataFrame(columns) for name, columns in fig.tables().items()}
+    data = {"data": {"name": ROWS}, "datasets": tables}
+    return {**fig.spec, **data, "config": SCREEN, "description": fig.description}
+
+
+def _export_bar(fig: Figure, configuration: Mapping[str, Any], script: Callable[[], str]) -> None:
+    dark = is_dark()
+    with st.container(horizontal=True, gap="small", key=f"export_{fig.stem}"):
+        for label, (ext, mime, make) in _FORMATS.items():
+            st.download_button(
+                label,
+                data=partial(make, fig, dark),
+                file_name=_filename(fig.stem, configuration, ext),
+                mime=mime,
+                on_click="ignore",
+                key=f"{fig.stem}_{ext}",
+                type="tertiary",
+                help=f"Download this figure as {label}",
+            )
+        if st.button(
+            "Show the code",
+            key=f"{fig.stem}_code",
+            type="tertiary",
+            help="The PyTorch that makes these numbers",
+        ):
+            _show_code(fig, configuration, script())
+
+
+@st.dialog("The PyTorch behind this figure", width="large")
+def _show_code(fig: Figure, configuration: Mapping[str, Any], code: str) -> None:
+    st.caption("It needs PyTorch only, and prints the figure's numbers as CSV.")
+    st.code(code, language="python", height=460)
+    st.download_button(
+        "Download the script",
+        data=code,
+        file_name=_filename(fig.stem, configuration, "py"),
+        mime="text/x-python",
+        on_click="ignore",
+        key=f"{fig.stem}_py",
+    )
+
+
+def _filename(stem: str, configuration: Mapping[str, Any], ext: str) -> str:
+    from rnnviz import export
+
+    return export.filename(stem, configuration, ext)
+
+
+def _drawn(format: str, fig: Figure, dark: bool) -> bytes:
+    from rnnviz import export
+    from rnnviz.charts.theme import vega_config
+
+    draw: Callable[..., bytes] = getattr(export, f"chart_{format}")
+    return draw(fig.standalone(), config=vega_config(dark))
+
+
+def _table(fig: Figure, dark: bool) -> bytes:
+    from rnnviz import export
+
+    return export.table_csv(fig.table)
+
+
+_FORMATS: dict[str, tuple[str, str, Callable[[Figure, bool], bytes]]] = {
+    "PNG": ("png", "image/png", partial(_drawn, "png")),
+    "SVG": ("svg", "image/svg+xml", partial(_drawn, "svg")),
+    "PDF": ("pdf", "application/pdf", partial(_drawn, "pdf")),
+    "CSV": ("csv", "text/csv", _table),
+    "HTML": ("html", "text/html", partial(_drawn, "html")),
+}
