@@ -151,14 +151,14 @@ function start(root, run) {
       chip.style.background = shade(run, id === "c0" ? "c" : id, v);
     }
     ui.step.textContent = `step ${shown + 1} of ${T}`;
-    ui.unit.textContent = `unit ${unit} · H = ${H}`;
+    ui.unit.textContent = `unit ${unit + 1} · H = ${H}`;
     const said = EQUATIONS.map((parts) => {
       const spell = (of) => parts.map((part) => (typeof part === "string" ? part : of(part))).join(" ");
       return `${spell(([symbol]) => symbol)}: ${spell(([, id]) => digits(value(id, shown)))}`;
     }).join("; ");
     const ch = chars[shown] === " " ? "space" : chars[shown];
     ui.chart.setAttribute("aria-valuenow", shown + 1);
-    ui.chart.setAttribute("aria-valuetext", `Step ${shown + 1} of ${T}, character ${ch}. Unit ${unit}. ${said}.`);
+    ui.chart.setAttribute("aria-valuetext", `Step ${shown + 1} of ${T}, character ${ch}. Unit ${unit + 1}. ${said}.`);
   }
 
   function mark() {

@@ -1,5 +1,60 @@
-"""Home: a run that is already alive, and links to prepared views."""
+"""Home: a real run that is already alive, and links to prepared views."""
 
-from rnnviz.ui import layout
+import json
 
-layout.header("rnnviz", "Recurrent networks, from the inside.")
+import streamlit as st
+
+from rnnviz.ui import layout, living
+from rnnviz.ui.pages import CELL, FLOW, Page
+
+RUN = {"cell_init": "Spectral radius", "cell_radius": "1.5"}
+VIEWS: tuple[tuple[Page, str, str, dict[str, str]], ...] = (
+    (CELL, "A sentence, letter by letter", "The run above, with its equations and their numbers.", RUN),
+    (
+        CELL,
+        "Sunspots through a GRU",
+        "Three centuries of a real series: which units follow the eleven-year cycle?",
+        {"cell_cell": "GRU", "cell_input": "Sunspots", "cell_T": "150", "cell_t": "80"},
+    ),
+    (
+        CELL,
+        "The echo of one impulse",
+        "A linear RNN with an orthogonal matrix: nothing is lost, nothing is forgotten.",
+        {
+            "cell_cell": "RNN",
+            "cell_activation": "identity",
+            "cell_input": "Impulse",
+            "cell_init": "Orthogonal",
+        },
+    ),
+    (
+        FLOW,
+        "Vanishing",
+        "The same loss, three cells: where does the gradient fall below what a float can hold?",
+        {"flow_radius": "0.5"},
+    ),
+    (
+        FLOW,
+        "Exploding",
+        "One weight matrix a little too large, and a hundred steps.",
+        {"flow_radius": "1.5", "flow_activation": "ReLU"},
+    ),
+    (
+        FLOW,
+        "The forget gate as a motorway",
+        "Raise its bias, and the cell state carries the gradient home.",
+        {"flow_fbias": "5"},
+    ),
+)
+
+layout.header(
+    "Recurrent networks, from the inside", "An LSTM reads a sentence. Watch what it keeps, writes and shows."
+)
+record = json.loads((layout.ASSETS / "home.json").read_text(encoding="utf-8"))
+living.living_picture(record, key="living")
+
+for row in (VIEWS[:3], VIEWS[3:]):
+    for column, (page, title, sentence, query) in zip(st.columns(3), row, strict=True):
+        with column, st.container(border=True, height="stretch"):
+            st.page_link(page.file, label=f"**{title}**", icon=page.icon, query_params=query)
+            st.caption(sentence)

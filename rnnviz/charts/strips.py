@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rnnviz.charts.figure import Columns, Figure, layered
-from rnnviz.charts.theme import DIVERGING, QUANTITY, SEQUENTIAL, domain, paint
+from rnnviz.charts.paint import paint
+from rnnviz.charts.theme import DIVERGING, QUANTITY, SEQUENTIAL, domain
 
 GAP = 0.3  # between strips, in strips
 HOVER_LIMIT = 4000  # values with a tooltip of their own; more would slow the page
@@ -130,7 +131,13 @@ def still_tables(rows: Sequence[Strip], x: NDArray[np.float64], symbols: Sequenc
 def _input(x: NDArray[np.float64], symbols: Sequence[str]) -> Columns:
     steps = list(range(1, len(x) + 1))
     if symbols:
-        return {"x": steps, "y": [0.55] * len(x), "symbol": ["␣" if s == " " else s for s in symbols]}
+        ink = ["h"] * len(x)
+        return {
+            "x": steps,
+            "y": [0.55] * len(x),
+            "ink": ink,
+            "symbol": ["␣" if s == " " else s for s in symbols],
+        }
     series = x[:, 0]
     return {
         "x": steps,
@@ -159,7 +166,8 @@ def _skeleton(labels: tuple[tuple[str, str, str], ...], T: int, symbols: bool, h
     x = alt.X("x:Q", title="step t").axis(grid=False, tickMinStep=1, tickCount=10)
     y = alt.Y("y:Q", title=None).scale(domain=[bottom, 0], nice=False)
     tip = alt.Tooltip("label:N", title=" ")
-    ink = alt.Stroke("ink:N", legend=None).scale(domain=domain(QUANTITY, ["x", "h"]))
+    colours = alt.Scale(domain=domain(QUANTITY, ["x", "h"]))
+    ink = alt.Stroke("ink:N", legend=None).scale(colours)
     source = alt.Chart(alt.NamedData("input")).encode(x="x:Q", y="y:Q")
     layers: list[alt.Chart] = [
         alt.Chart(alt.NamedData("images"))
@@ -174,7 +182,8 @@ def _skeleton(labels: tuple[tuple[str, str, str], ...], T: int, symbols: bool, h
     ]
     if symbols:
         size = float(np.clip(640 / T, 6, 17))
-        layers += [source.mark_text(fontSize=size, baseline="middle").encode(text="symbol:N")]
+        letters = source.mark_text(fontSize=size, baseline="middle")
+        layers += [letters.encode(text="symbol:N", color=alt.Color("ink:N", legend=None).scale(colours))]
     else:
         line = source.mark_line(strokeWidth=1.8).encode(stroke=ink)
         layers += [line, source.mark_point(opacity=0, size=60, filled=True).encode(tooltip=tip)]
@@ -190,7 +199,7 @@ def _skeleton(labels: tuple[tuple[str, str, str], ...], T: int, symbols: bool, h
             x2="to:Q",
             y="top:Q",
             y2="bottom:Q",
-            stroke=alt.Stroke("ink:N", legend=None).scale(ink),
+            stroke=ink,
         ),
         alt.Chart()
         .transform_filter("datum.kind == 'unit'")

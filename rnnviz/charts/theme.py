@@ -12,13 +12,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-# On screen the theme does the rest.
+# On screen the theme does the rest. The server learns late that a visitor turned the light off, so what
+# the theme does not colour has a grey that stands out on white and on black alike.
+_GREY = "#7d8694"
 SCREEN = {
     "axis": {"labelFontSize": 14, "titleFontSize": 14, "titlePadding": 10},
-    "text": {"fontSize": 14},
+    "text": {"fontSize": 14, "color": _GREY},
+    "rule": {"color": _GREY},
 }
 
 # Places in the category list. What a thing does in a cell decides: what keeps, what writes, what is
@@ -67,6 +67,11 @@ def quantity_colour(name: str, dark: bool = False) -> str:
     return colour
 
 
+def css_colour(name: str) -> str:
+    """The same as a CSS colour that follows the page's mode."""
+    return f"light-dark({quantity_colour(name)}, {quantity_colour(name, dark=True)})"
+
+
 def domain(places: dict[str, int], names: Sequence[str]) -> list[str]:
     """A scale domain that puts each name at its place in the category list; gaps hold stand-ins."""
     wanted = {places[name]: name for name in names}
@@ -107,18 +112,3 @@ def vega_config(dark: bool = False) -> dict[str, Any]:
         "rule": {"color": quiet},
         "legend": {"labelColor": colours["text"], "titleColor": colours["text"], "labelFontSize": 13},
     }
-
-
-def paint(
-    values: NDArray[np.floating[Any]], low: float, high: float, stops: Sequence[str]
-) -> NDArray[np.uint8]:
-    """Values to colours, linear between ``stops`` from ``low`` to ``high``; (M,N) -> (M,N,3).
-
-    Values outside are drawn at the end of the scale, not-a-number in black: both can be seen.
-    """
-    anchors = np.array([[int(stop[k : k + 2], 16) for k in (1, 3, 5)] for stop in stops], dtype=float)
-    place = np.clip((values - low) / (high - low), 0, 1)
-    grid = np.linspace(0, 1, len(stops))
-    colours = np.stack([np.interp(place, grid, anchors[:, k]) for k in range(3)], -1)
-    colours[np.isnan(values)] = 0
-    return colours.round().astype(np.uint8)

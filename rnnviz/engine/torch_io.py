@@ -54,7 +54,7 @@ def from_torch(
             f"direction is {direction!r}; this module is not bidirectional: allowed is 'forward'"
         )
     spec = CELLS[name]
-    if name == "rnn":
+    if "activation" in dict(spec.options):
         spec = spec.with_options(activation=module.nonlinearity)
     suffix = "" if one_cell else f"_l{layer}{_SUFFIX[direction]}"
     found = dict(module.named_parameters())

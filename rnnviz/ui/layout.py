@@ -16,23 +16,23 @@ from rnnviz.ui import state
 if TYPE_CHECKING:
     from rnnviz.charts.figure import Figure
 
-_ASSETS = Path(__file__).resolve().parents[2] / "assets"
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
 _log = logging.getLogger(__name__)
 
 _copy_link = st.components.v2.component(
     "rnnviz_copy_link",
     html="<button type='button'><span aria-live='polite'>Copy link</span></button>",
-    css=(_ASSETS / "copy_link.css").read_text(encoding="utf-8"),
-    js=(_ASSETS / "copy_link.js").read_text(encoding="utf-8"),
+    css=(ASSETS / "copy_link.css").read_text(encoding="utf-8"),
+    js=(ASSETS / "copy_link.js").read_text(encoding="utf-8"),
 )
 
 
 def frame() -> None:
     """What stands around every page: its name, its width and the app's style sheet."""
     st.set_page_config(
-        page_title="rnnviz", page_icon=str(_ASSETS / "favicon.png"), layout="wide", initial_sidebar_state=290
+        page_title="rnnviz", page_icon=str(ASSETS / "favicon.png"), layout="wide", initial_sidebar_state=290
     )
-    st.html(_ASSETS / "app.css")
+    st.html(ASSETS / "app.css")
 
 
 def header(title: str, sentence: str) -> None:

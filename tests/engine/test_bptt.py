@@ -14,7 +14,8 @@ from tests.engine.oracle import VARIANTS, assert_close, draw, name_of, quick, ra
 IDENTITY = CELLS["rnn"].with_options(activation="identity")
 
 
-@given(oracle.torch_variants, oracle.shapes, oracle.seeds)
+@pytest.mark.parametrize("spec", oracle.IN_TORCH, ids=name_of)
+@given(oracle.shapes, oracle.seeds)
 @quick
 def test_gradients_equal_torch_nn(spec, shape, seed):
     T, B, D, H = shape
@@ -33,7 +34,8 @@ def test_gradients_equal_torch_nn(spec, shape, seed):
         assert_close(grads.d_states[name][0], leaf.grad[0])
 
 
-@given(oracle.variants, oracle.shapes, oracle.seeds)
+@pytest.mark.parametrize("spec", VARIANTS, ids=name_of)
+@given(oracle.shapes, oracle.seeds)
 @quick
 def test_every_gradient_equals_the_complex_step(spec, shape, seed):
     T, B, D, H = shape

@@ -20,12 +20,13 @@ from rnnviz.engine import (
     to_torch,
     unroll,
 )
-from tests.engine.oracle import VARIANTS, draw, name_of, quick, seeds, small, torch_variants, variants
+from tests.engine.oracle import IN_TORCH, VARIANTS, draw, name_of, quick, seeds, small
 
 LSTM = CELLS["lstm"]
 
 
-@given(torch_variants, small, small, seeds)
+@pytest.mark.parametrize("spec", IN_TORCH, ids=name_of)
+@given(small, small, seeds)
 @quick
 def test_shapes_and_count_are_those_of_torch_nn(spec, D, H, seed):
     params = init_params(spec, D, H, seed)
@@ -46,7 +47,8 @@ def test_a_seed_is_its_numbers(scheme):
     assert any(not torch.equal(one[name], other[name]) for name in one)
 
 
-@given(variants, small, small, seeds)
+@pytest.mark.parametrize("spec", CELLS.values(), ids=name_of)
+@given(small, small, seeds)
 @quick
 def test_float32_is_float64_rounded(spec, D, H, seed):
     for scheme in ("torch", "scaled", "orthogonal", "glorot"):

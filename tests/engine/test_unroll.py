@@ -10,7 +10,8 @@ from tests.engine import oracle
 from tests.engine.oracle import VARIANTS, assert_close, draw, name_of, quick, random_params, random_state
 
 
-@given(oracle.torch_variants, oracle.shapes, oracle.seeds)
+@pytest.mark.parametrize("spec", oracle.IN_TORCH, ids=name_of)
+@given(oracle.shapes, oracle.seeds)
 @quick
 def test_states_equal_torch_nn(spec, shape, seed):
     T, B, D, H = shape
@@ -25,7 +26,8 @@ def test_states_equal_torch_nn(spec, shape, seed):
         assert torch.equal(trace.states[name][0], state0[name])
 
 
-@given(oracle.variants, oracle.shapes, oracle.seeds)
+@pytest.mark.parametrize("spec", VARIANTS, ids=name_of)
+@given(oracle.shapes, oracle.seeds)
 @quick
 def test_every_state_and_gate_equals_the_equations(spec, shape, seed):
     T, B, D, H = shape
