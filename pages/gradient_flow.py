@@ -10,20 +10,25 @@ from rnnviz.experiment import caption_of
 from rnnviz.script import gradient_script, step_norm_script
 from rnnviz.ui import cached, controls, layout, state
 
-state.check_names(controls.FLOW.values())
+TABLE = controls.FLOW
+
+state.check_names(TABLE.values())
 layout.header(
     "Gradient flow",
     "The loss reads the end of the sequence. How much of its gradient is left the further back we look?",
 )
 with st.sidebar:
-    source = controls.choose_input(controls.FLOW)
-    models = controls.choose_model(controls.FLOW, tuple(CELLS))
-    loss = controls.FLOW["loss"].draw()
+    top = st.container()
+    models = controls.choose_model(TABLE, tuple(CELLS))
+    loss = TABLE["loss"].draw()
+with top:
+    source = controls.choose_input(TABLE, models[0].seed)
 
 signal = cached.sequence(source)
-first = models[0]
-caption = f"{caption_of(models)} · input: {signal.caption} · T = {len(signal.x)}"
-configuration = {"T": len(signal.x), "H": first.hidden_size, **dict(first.scheme_options), "seed": first.seed}
+T, first = len(signal.x), models[0]
+read = controls.name_of(TABLE["loss"], loss)
+caption = f"{caption_of(models)} · loss reads {read} · {signal.caption} · T = {T}"
+configuration = {"T": T, "H": first.hidden_size, **dict(first.scheme_options), "seed": first.seed}
 
 curves = [curve for model in models for curve in cached.gradient_curves(model, source, loss)]
 norms = gradient_norms(curves, caption)

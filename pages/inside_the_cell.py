@@ -8,12 +8,12 @@ from rnnviz.charts import equations
 from rnnviz.charts.strips import strips
 from rnnviz.charts.unit_lines import unit_lines
 from rnnviz.experiment import caption_of
-from rnnviz.script import trace_script
+from rnnviz.script import path_script, trace_script
 from rnnviz.ui import cached, controls, layout, state
 
 TABLE = controls.CELL
 
-state.check_names(TABLE.values())
+state.check_names(TABLE.values(), controls.PATH)
 layout.header(
     "Inside the cell",
     "Move through time: each column is one step. The equations hold the numbers of the marked step and unit.",
@@ -21,28 +21,44 @@ layout.header(
 with st.sidebar:
     cell = TABLE["cell"].draw()
     (model,) = controls.choose_model(TABLE, (cell,))
-    source = controls.choose_input(TABLE)
+    source = controls.choose_input(TABLE, model.seed)
 
 signal = cached.sequence(source)
+T, H = len(signal.x), model.hidden_size
 time, which = st.columns([3, 1])
 with time:
-    t = TABLE["t"].draw(high=len(signal.x))
+    t = TABLE["t"].draw(high=T)
 with which:
-    unit = TABLE["unit"].draw(high=model.hidden_size)
+    unit = TABLE["unit"].draw(high=H)
 
 caption = f"{caption_of([model])} · {signal.caption}"
+configuration = {"cell": cell, "T": T, "H": H, "seed": model.seed}
 rows = cached.strips_of(model, source)
-configuration = {"cell": cell, "T": len(signal.x), "H": model.hidden_size, "seed": model.seed}
 
-picture, words = st.columns([11, 8], gap="medium")
+picture, words = st.columns([5, 4], gap="medium")
 with picture:
     fig = strips(rows, cached.strip_tables(model, source), t, unit, caption)
     layout.figure(fig, configuration, partial(trace_script, model, source, fig.title, caption))
 with words:
     st.markdown(f"##### The equations at step {t}, unit {unit}")
-    st.latex(
-        equations.live(model.spec.equations, cached.live_values(model, source, t, unit), layout.is_dark())
-    )
+    values = cached.live_values(model, source, t, unit)
+    st.markdown(f"$$\n{equations.live(model.spec.equations, values, layout.is_dark())}\n$$")
     st.caption(f"{model.spec.source}. {model.spec.pytorch}.")
+
 fig = unit_lines(rows, t, unit, caption)
 layout.figure(fig, configuration, partial(trace_script, model, source, fig.title, caption))
+
+path = st.expander(
+    "The path of the hidden state, in three dimensions",
+    icon=":material/3d_rotation:",
+    key=controls.PATH,
+    on_change="rerun",
+    bind="query-params",
+)
+if path.open:
+    with path:
+        if H < 3:
+            st.info(f"Hidden units H is {H}; three dimensions need at least 3.")
+        else:
+            scene = cached.state_scene(model, source, caption)
+            layout.scene(scene, configuration, partial(path_script, model, source, scene.title, caption))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import csv
 import html
-import importlib.util
 import io
 import json
 import re
@@ -45,12 +44,7 @@ _STACK = f"{FAMILY}, 'Source Sans 3', 'Source Sans Pro', sans-serif"
 _FONTS = Path(__file__).resolve().parents[1] / "assets" / "fonts"
 _FONT_KEYS = {"font", "labelFont", "subtitleFont", "titleFont"}
 _COMPOSED = {"concat", "hconcat", "vconcat", "facet", "repeat"}
-_NEEDS = "Saving this figure as a file needs {}; until then, use the camera button above the figure."
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # device names on Windows
-
-
-class ExportUnavailable(RuntimeError):  # noqa: N818 -- a missing extra, not a failure
-    """A format needs something that is not installed; the message says what, and how to get it."""
 
 
 def chart_png(chart: Chart, size: Size = SLIDE, *, config: Config = None, dark: bool = False) -> bytes:
@@ -128,27 +122,6 @@ def plotly_html(figure: go.Figure) -> bytes:
     """Write a Plotly figure as one interactive UTF-8 page that works offline (about 5 MB)."""
     page: str = figure.to_html(include_plotlyjs=True, include_mathjax=False, config=plotly_camera_config())
     return page.encode()
-
-
-def plotly_image(
-    figure: go.Figure, format: Literal["png", "svg", "pdf"] = "png", size: Size = SLIDE
-) -> bytes:
-    """Draw a Plotly figure at ``size`` pixels, laid out on half of it like `chart_png`.
-
-    Raises:
-        ExportUnavailable: without kaleido or without a Chrome for it.
-        ValueError: for a size that is not even.
-    """
-    width, height = _canvas(size)
-    if importlib.util.find_spec("kaleido") is None:
-        raise ExportUnavailable(_NEEDS.format("kaleido (pip install kaleido)"))
-    try:
-        image: bytes = figure.to_image(format=format, width=width, height=height, scale=SCALE)
-    except RuntimeError as error:
-        if "chrome" not in str(error).lower():
-            raise
-        raise ExportUnavailable(_NEEDS.format("Chrome or Chromium (plotly_get_chrome gets one)")) from error
-    return image
 
 
 def plotly_camera_config(

@@ -86,6 +86,35 @@ for t, values in enumerate(record, 1):
     )
 
 
+def path_script(model: Model, source: Input, title: str, caption: str) -> str:
+    """A script that prints the hidden state's path along its three principal directions."""
+    spec = model.spec
+    return (
+        _head(source, title, caption)
+        + _parameters(model)
+        + f"""
+# Through time
+{spec.code[0]}
+{_zero_states(spec)}
+record = [h[0]]
+for t in range(T):
+{_indent(spec.code[1])}
+    record.append(h[0])
+
+# Principal directions, each with its largest weight positive
+states = torch.stack(record)
+centred = states - states.mean(0)
+_, _, directions = torch.linalg.svd(centred, full_matrices=False)
+signs = directions.gather(1, directions.abs().argmax(1, keepdim=True)).sign()
+scores = centred @ (directions * signs).T[:, :3]
+
+print("step,direction_1,direction_2,direction_3")
+for t, row in enumerate(scores.tolist()):
+    print(t, *map(repr, row), sep=",")
+"""
+    )
+
+
 def gradient_script(models: tuple[Model, ...], source: Input, loss: str, title: str, caption: str) -> str:
     """A script that prints ‖∂L/∂s_t‖ of every state of every cell, by autograd."""
     parts = [_head(source, title, caption), '\nprint("cell,state,step,steps_back,norm")\n']

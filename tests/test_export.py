@@ -312,22 +312,6 @@ def test_camera_saves_a_slide():
     assert (camera["width"] * camera["scale"], camera["height"] * camera["scale"]) == (1920, 1080)
 
 
-def test_without_kaleido_one_sentence_says_what_to_do(monkeypatch):
-    monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(export.ExportUnavailable, match=r"pip install kaleido.*camera"):
-        export.plotly_image(go.Figure())
-
-
-def test_without_chrome_one_sentence_says_what_to_do(monkeypatch):
-    def no_chrome(self, **kwargs):
-        raise RuntimeError("Kaleido requires Google Chrome to be installed.")
-
-    monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: object())
-    monkeypatch.setattr(go.Figure, "to_image", no_chrome)
-    with pytest.raises(export.ExportUnavailable, match=r"Chrome or Chromium.*camera"):
-        export.plotly_image(go.Figure())
-
-
 def test_fonts_are_small_and_their_licence_is_beside_them():
     faces = sorted(path.name for path in FONTS.glob("RnnvizSans-*"))
     assert faces == [

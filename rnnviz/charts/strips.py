@@ -41,8 +41,9 @@ class Strip:
     @property
     def limit(self) -> float:
         """Half the width of a signed scale: 1 for what is bounded by it, else the largest value."""
-        bounded = np.isfinite(self.low) and np.isfinite(self.high)
-        return float(self.high) if bounded else max(float(np.nanmax(np.abs(self.values))), 1e-12)
+        if np.isfinite(self.low) and np.isfinite(self.high):
+            return float(self.high)
+        return max(float(np.abs(self.values[np.isfinite(self.values)]).max(initial=0.0)), 1e-12)
 
     @property
     def range_text(self) -> str:
@@ -131,13 +132,8 @@ def still_tables(rows: Sequence[Strip], x: NDArray[np.float64], symbols: Sequenc
 def _input(x: NDArray[np.float64], symbols: Sequence[str]) -> Columns:
     steps = list(range(1, len(x) + 1))
     if symbols:
-        ink = ["h"] * len(x)
-        return {
-            "x": steps,
-            "y": [0.55] * len(x),
-            "ink": ink,
-            "symbol": ["␣" if s == " " else s for s in symbols],
-        }
+        letters = ["␣" if symbol == " " else symbol for symbol in symbols]
+        return {"x": steps, "y": [0.55] * len(x), "ink": ["h"] * len(x), "symbol": letters}
     series = x[:, 0]
     return {
         "x": steps,

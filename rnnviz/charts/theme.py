@@ -42,6 +42,9 @@ CELL = {"lstm": _BLUE, "rnn": _VERMILLION, "gru": _GREEN}
 DIVERGING = ("#a84300", "#e8873a", "#f3c9a5", "#eceef0", "#a9cbe6", "#3f8fc9", "#00507f")
 SEQUENTIAL = ("#f4f1f8", "#cdbfe0", "#a287c4", "#7550a3", "#45197a")
 
+# From early to late, seen on white and on black alike.
+TIME = ("#c98500", "#b0578d", "#2f7fc0")
+
 
 @cache
 def _theme() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from rnnviz.engine.bptt import bptt
 from rnnviz.engine.cells import CELLS
 from rnnviz.engine.jacobians import jacobians, lyapunov
 from rnnviz.engine.params import count_params, init_params
+from rnnviz.engine.pca import principal_components
 from rnnviz.engine.schemes import SCHEMES
 from rnnviz.engine.spec import CellSpec, Equation, GateSpec, StateSpec
 from rnnviz.engine.torch_io import from_torch, to_torch
@@ -36,6 +37,7 @@ __all__ = [
     "init_params",
     "jacobians",
     "lyapunov",
+    "principal_components",
     "to_torch",
     "unroll",
 ]

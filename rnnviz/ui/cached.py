@@ -10,8 +10,9 @@ import torch
 
 from rnnviz.charts.figure import Columns
 from rnnviz.charts.gradient_flow import Curve
+from rnnviz.charts.state_path import Scene, state_path
 from rnnviz.charts.strips import Strip, still_tables
-from rnnviz.engine import GateSpec, StateSpec, Trace, bptt, unroll
+from rnnviz.engine import GateSpec, StateSpec, Trace, bptt, principal_components, unroll
 from rnnviz.engine.jacobians import step_jacobians
 from rnnviz.engine.norms import log_spectral_norm
 from rnnviz.experiment import Input, Model, loss_on
@@ -64,6 +65,14 @@ def live_values(model: Model, source: Input, t: int, unit: int) -> dict[str, flo
         terms = spec.terms(run.x[t - 1], before, gates, model.params(run.x.shape[2]))
     values = {**terms, **gates, **after, **{f"{name}_prev": value for name, value in before.items()}}
     return {name: float(value[0, unit - 1]) for name, value in values.items()}
+
+
+@_keep
+def state_scene(model: Model, source: Input, caption: str) -> Scene:
+    """The hidden state's path in three dimensions; needs three units and two steps."""
+    h = trace(model, source).states["h"][:, 0]
+    scores, shares = principal_components(h, 3)
+    return state_path(scores.numpy(), shares.numpy(), sequence(source).symbols, caption)
 
 
 @_keep

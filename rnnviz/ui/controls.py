@@ -96,6 +96,7 @@ def _option_controls(prefix: str) -> dict[str, Control]:
     return controls
 
 
+PATH = "cell_path"  # whether the view in three dimensions is open
 CELL: dict[str, Control] = {
     "cell": Choice("cell_cell", "Cell", "LSTM", options={spec.title: name for name, spec in CELLS.items()}),
     **_option_controls("cell"),
@@ -114,8 +115,13 @@ FLOW: dict[str, Control] = {
 }
 
 
-def choose_input(table: dict[str, Control]) -> Input:
-    """Draw the input's controls; what cannot be used is noted, and the default shown instead."""
+def choose_input(table: dict[str, Control], seed: int) -> Input:
+    """Draw the input's controls; what cannot be used is noted, and the default shown instead.
+
+    Args:
+        table: the page's controls.
+        seed: of the noise.
+    """
     kind = table["input"].draw()
     text, period = "", 25.0
     numbers: tuple[float, ...] = ()
@@ -131,7 +137,7 @@ def choose_input(table: dict[str, Control]) -> Input:
     elif kind == "sine":
         period = float(table["period"].draw())
     steps = table["steps"].draw()
-    return Input(kind, steps, text, numbers, period)
+    return Input(kind, steps, text, numbers, period, seed if kind == "noise" else 0)
 
 
 def choose_model(table: dict[str, Control], cells: tuple[str, ...]) -> tuple[Model, ...]:
@@ -172,6 +178,12 @@ def choose_model(table: dict[str, Control], cells: tuple[str, ...]) -> tuple[Mod
         )
         for spec in specs
     )
+
+
+def name_of(control: Control, value: Any) -> str:
+    """What a choice's value is called on screen."""
+    assert isinstance(control, Choice)
+    return next(name for name, meant in control.options.items() if meant == value)
 
 
 def model_of_each_cell() -> list[Model]:

@@ -15,6 +15,7 @@ from rnnviz.ui import state
 
 if TYPE_CHECKING:
     from rnnviz.charts.figure import Figure
+    from rnnviz.charts.state_path import Scene
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 _log = logging.getLogger(__name__)
@@ -83,8 +84,23 @@ def figure(fig: Figure, configuration: Mapping[str, Any], script: Callable[[], s
     """
     st.markdown(f"##### {fig.title}")
     st.vega_lite_chart(_on_screen(fig), height=fig.height, width="stretch", key=fig.stem)
-    st.caption(escape(fig.caption))
-    _export_bar(fig, configuration, script)
+    dark = is_dark()
+    formats = {name: partial(_drawn, name, fig, dark) for name in ("PNG", "SVG", "PDF", "HTML")}
+    _caption_and_exports(fig, configuration, formats, script)
+
+
+def scene(view: Scene, configuration: Mapping[str, Any], script: Callable[[], str]) -> None:
+    """A picture in three dimensions, framed like `figure`; the camera above it saves it as it was turned."""
+    from rnnviz import export
+
+    st.markdown(f"##### {view.title}")
+    camera = export.plotly_camera_config(view.stem)
+    st.plotly_chart(view.figure, height=view.height, width="stretch", key=view.stem, config=camera)
+    _caption_and_exports(view, configuration, {"HTML": partial(export.plotly_html, view.figure)}, script)
+    st.caption(
+        "PNG at 1920 × 1080: the camera above the picture, as you turned it. A browser draws three "
+        "dimensions as pixels, so there is no SVG; for PDF, print the HTML page."
+    )
 
 
 def _on_screen(fig: Figure) -> dict[str, Any]:
@@ -99,67 +115,64 @@ def _on_screen(fig: Figure) -> dict[str, Any]:
     return {**fig.spec, **data, "config": SCREEN, "description": fig.description}
 
 
-def _export_bar(fig: Figure, configuration: Mapping[str, Any], script: Callable[[], str]) -> None:
-    dark = is_dark()
+def _drawn(format: str, fig: Figure, dark: bool) -> bytes:
+    from rnnviz import export
+    from rnnviz.charts.theme import vega_config
+
+    draw: Callable[..., bytes] = getattr(export, f"chart_{format.lower()}")
+    return draw(fig.standalone(), config=vega_config(dark))
+
+
+def _caption_and_exports(
+    fig: Figure | Scene,
+    configuration: Mapping[str, Any],
+    formats: Mapping[str, Callable[[], bytes]],
+    script: Callable[[], str],
+) -> None:
+    from rnnviz import export
+
+    st.caption(escape(fig.caption))
+    makers: dict[str, Callable[[], bytes]] = {**formats, "CSV": partial(export.table_csv, fig.table)}
     with st.container(horizontal=True, gap="small", key=f"export_{fig.stem}"):
-        for label, (ext, mime, make) in _FORMATS.items():
+        for name, make in makers.items():
             st.download_button(
-                label,
-                data=partial(make, fig, dark),
-                file_name=_filename(fig.stem, configuration, ext),
-                mime=mime,
+                name,
+                data=make,
+                file_name=export.filename(fig.stem, configuration, name.lower()),
+                mime=_MIME[name],
                 on_click="ignore",
-                key=f"{fig.stem}_{ext}",
+                key=f"{fig.stem}_{name}",
                 type="tertiary",
-                help=f"Download this figure as {label}",
+                help=f"Download this figure as {name}",
             )
-        if st.button(
+        show = st.button(
             "Show the code",
             key=f"{fig.stem}_code",
             type="tertiary",
-            help="The PyTorch that makes these numbers",
-        ):
-            _show_code(fig, configuration, script())
+            help="The PyTorch script that prints this figure's numbers",
+        )
+    if show:
+        _show_code(script(), fig.stem, export.filename(fig.stem, configuration, "py"))
+
+
+_MIME = {
+    "PNG": "image/png",
+    "SVG": "image/svg+xml",
+    "PDF": "application/pdf",
+    "HTML": "text/html",
+    "CSV": "text/csv",
+}
 
 
 @st.dialog("The PyTorch behind this figure", width="large")
-def _show_code(fig: Figure, configuration: Mapping[str, Any], code: str) -> None:
+def _show_code(code: str, stem: str, file_name: str) -> None:
     st.caption("It needs PyTorch only, and prints the figure's numbers as CSV.")
     st.code(code, language="python", height=460)
     st.download_button(
         "Download the script",
         data=code,
-        file_name=_filename(fig.stem, configuration, "py"),
+        file_name=file_name,
         mime="text/x-python",
         on_click="ignore",
-        key=f"{fig.stem}_py",
+        key=f"{stem}_py",
     )
-
-
-def _filename(stem: str, configuration: Mapping[str, Any], ext: str) -> str:
-    from rnnviz import export
-
-    return export.filename(stem, configuration, ext)
-
-
-def _drawn(format: str, fig: Figure, dark: bool) -> bytes:
-    from rnnviz import export
-    from rnnviz.charts.theme import vega_config
-
-    draw: Callable[..., bytes] = getattr(export, f"chart_{format}")
-    return draw(fig.standalone(), config=vega_config(dark))
-
-
-def _table(fig: Figure, dark: bool) -> bytes:
-    from rnnviz import export
-
-    return export.table_csv(fig.table)
-
-
-_FORMATS: dict[str, tuple[str, str, Callable[[Figure, bool], bytes]]] = {
-    "PNG": ("png", "image/png", partial(_drawn, "png")),
-    "SVG": ("svg", "image/svg+xml", partial(_drawn, "svg")),
-    "PDF": ("pdf", "application/pdf", partial(_drawn, "pdf")),
-    "CSV": ("csv", "text/csv", _table),
-    "HTML": ("html", "text/html", partial(_drawn, "html")),
-}

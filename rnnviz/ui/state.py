@@ -138,9 +138,9 @@ def take_notes() -> list[str]:
     return notes
 
 
-def check_names(controls: Iterable[Control]) -> None:
-    """Note and drop names in the URL that this page does not know."""
-    known = {control.key for control in controls}
+def check_names(controls: Iterable[Control], *others: str) -> None:
+    """Note and drop names in the URL that are neither these controls' nor ``others``."""
+    known = {*(control.key for control in controls), *others}
     for name in [name for name in st.query_params if name not in known]:
         shown = name if len(name) <= 30 else name[:30] + "…"
         note(f"The link names “{shown}”, which this page does not know; it is ignored.")
