@@ -31,13 +31,13 @@ VIEWS: tuple[tuple[Page, str, str, dict[str, str]], ...] = (
         FLOW,
         "Vanishing",
         "The same loss, three cells: where does the gradient fall below what a float can hold?",
-        {"flow_radius": "0.5"},
+        {"flow_radius": "0.5", "flow_T": "150"},
     ),
     (
         FLOW,
         "Exploding",
-        "One weight matrix a little too large, and a hundred steps.",
-        {"flow_radius": "1.5", "flow_activation": "ReLU"},
+        "A linear RNN whose matrix is a little too large, and a hundred steps.",
+        {"flow_radius": "1.2", "flow_activation": "identity"},
     ),
     (
         FLOW,

@@ -65,7 +65,7 @@ _DEFAULTS = {"gain": 1.0, "std": 0.001, "radius": 1.0, "t_max": 100.0}
 def trace_script(model: Model, source: Input, title: str, caption: str) -> str:
     """A script that runs one cell and prints every state and gate of every unit."""
     spec = model.spec
-    names = [*spec.gate_names, *spec.state_names]
+    names = [equation.name for equation in spec.equations]
     return (
         _head(source, title, caption)
         + _parameters(model)
@@ -161,12 +161,14 @@ def step({", ".join(spec.state_names)}):
     return {_tuple(spec)}
 
 
+jacobians = []
 for t in range(T):
-    jacobian = torch.autograd.functional.jacobian(step, ({_tuple(spec)}))
-    for k, name in enumerate({spec.state_names!r}):
-        norm = torch.linalg.matrix_norm(jacobian[k][k][0, :, 0], ord=2).item()
-        print("{spec.name}", name, t + 1, T - t - 1, repr(norm), sep=",")
+    jacobians.append(torch.autograd.functional.jacobian(step, ({_tuple(spec)})))
     {_tuple(spec)} = step({", ".join(spec.state_names)})
+for k, name in enumerate({spec.state_names!r}):
+    for t, jacobian in enumerate(jacobians, 1):
+        norm = torch.linalg.matrix_norm(jacobian[k][k][0, :, 0], ord=2).item()
+        print("{spec.name}", name, t, T - t, repr(norm), sep=",")
 """
         )
     return "".join(parts)

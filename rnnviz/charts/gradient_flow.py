@@ -59,8 +59,9 @@ def step_norms(curves: Sequence[Curve], caption: str) -> Figure:
     """‖∂s_t/∂s_{t-1}‖₂ of every state of every cell against steps back, and where it crosses 1."""
     title = "Does one step amplify or shrink a change of the state?"
     above = [f"{c.name} {int((c.log_norm > 0).sum())} of {len(c.log_norm)}" for c in curves]
-    description = f"{title} Log axis with a line at 1. Steps that amplify: {'; '.join(above)}."
-    return _figure("step-norms", title, caption, description, "norm of one step", curves, one=True)
+    caption = f"{caption} · steps above 1: {', '.join(above)}"
+    description = f"{title} Log axis with a line at 1. Steps above it: {', '.join(above)}."
+    return _figure("step-norms", title, caption, description, "‖∂hₜ/∂hₜ₋₁‖ and ‖∂cₜ/∂cₜ₋₁‖", curves, one=True)
 
 
 def crossings(log_norm: NDArray[np.float64]) -> NDArray[np.intp]:

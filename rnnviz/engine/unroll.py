@@ -11,6 +11,9 @@ from rnnviz.engine import check
 from rnnviz.engine.spec import CellSpec, Gates, Params, State
 from rnnviz.engine.trace import Trace
 
+# Steps gathered before they are written into the record: few enough to be still in the cache by then.
+RECORD_EVERY = 32
+
 
 def run(spec: CellSpec, params: Params, ax: Tensor, state: State) -> Iterator[tuple[State, Gates]]:
     """Step after step; ``ax`` (T,B,G·H) from ``spec.project``. The one loop through time."""
@@ -42,11 +45,19 @@ def unroll(spec: CellSpec, params: Params, x: Tensor, state0: Mapping[str, Tenso
     """
     x = x.detach()
     first = check.inputs(spec, params, x, state0)
-    # Inference mode spares the loop autograd's bookkeeping; stacking outside of it gives ordinary tensors.
+    (T, B, _), H = x.shape, first["h"].shape[1]
+    states = {name: x.new_empty(T + 1, B, H) for name in spec.state_names}
+    gates = {name: x.new_empty(T, B, H) for name in spec.gate_names}
+    # Inference mode spares the loop autograd's bookkeeping; what was made outside of it stays ordinary.
     with torch.inference_mode():
-        ax = spec.project(x, params)
-        steps = list(run(spec, params, ax, first))
-    with torch.no_grad():
-        states = {name: torch.stack([first[name], *(s[name] for s, _ in steps)]) for name in spec.state_names}
-        gates = {name: torch.stack([g[name] for _, g in steps]) for name in spec.gate_names}
+        for name, value in first.items():
+            states[name][0] = value
+        ax, state = spec.project(x, params), first
+        for start in range(0, T, RECORD_EVERY):
+            steps = list(run(spec, params, ax[start : start + RECORD_EVERY], state))
+            stop, state = start + len(steps), steps[-1][0]
+            for name, whole in states.items():
+                torch.stack([s[name] for s, _ in steps], out=whole[start + 1 : stop + 1])
+            for name, whole in gates.items():
+                torch.stack([g[name] for _, g in steps], out=whole[start:stop])
     return Trace(x.clone(), states, gates)  # cloned: a record does not change with the caller's x

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 import streamlit as st
@@ -52,11 +51,9 @@ class Control:
             if problem:
                 note(problem)
 
-    def _refusal(self, raw: str, allowed: str) -> str:
+    def _refusal(self, raw: str, allowed: str, used: str = "the default") -> str:
         shown = raw if len(raw) <= 30 else raw[:30] + "…"
-        return (
-            f"{self.label} in the link ({self.key}) is “{shown}”; allowed: {allowed}. Shown is the default."
-        )
+        return f"{self.label} in the link ({self.key}) is “{shown}”; allowed: {allowed}. Shown is {used}."
 
 
 @dataclass(frozen=True)
@@ -93,8 +90,11 @@ class Number(Control):
             value = float(raw)
         except ValueError:
             return self._refusal(raw, allowed)
-        whole = not isinstance(self.step, int) or value == int(value) if isfinite(value) else False
-        return None if whole and self.low <= value <= self.high else self._refusal(raw, allowed)
+        if not self.low <= value <= self.high:  # false for nan, too
+            return self._refusal(raw, allowed)
+        if isinstance(self.step, int) and value != int(value):
+            return self._refusal(raw, f"whole numbers from {allowed}", used=f"{int(value)}")
+        return None
 
     def _widget(self, **common: Any) -> Any:
         # A limit that moved takes the value along, where Streamlit would go back to the default.
