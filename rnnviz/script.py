@@ -175,7 +175,7 @@ for k, name in enumerate({spec.state_names!r}):
 
 
 def _head(source: Input, title: str, caption: str) -> str:
-    quoted = (text.replace("\\", "\\\\").replace('"', "'") for text in (title, caption))
+    quoted = (text.replace("\\", "\\\\").replace('"', "'").replace("\0", "␀") for text in (title, caption))
     title, caption = quoted
     return _HEAD.format(title=title, caption=caption, signal=source.signal().code)
 

@@ -1,12 +1,16 @@
-"""Engine calls behind a cache keyed on plain values; its records are frozen, so they are shared."""
+"""Engine calls behind a cache keyed on plain values; its records are frozen, so sessions share them.
+
+Python's own cache: its keys are hashed in microseconds, where Streamlit's walks every field of a model at
+every call, which is felt under a slider.
+"""
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
-import streamlit as st
 import torch
+from torch import Tensor
 
 from rnnviz.charts.figure import Columns
 from rnnviz.charts.gradient_flow import Curve
@@ -18,7 +22,7 @@ from rnnviz.engine.norms import log_spectral_norm
 from rnnviz.experiment import Input, Model, loss_on
 from rnnviz.signals import Signal
 
-_keep = partial(st.cache_resource, max_entries=128, show_spinner=False)
+_keep = lru_cache(maxsize=128)
 
 
 @_keep
@@ -28,10 +32,16 @@ def sequence(source: Input) -> Signal:
 
 
 @_keep
+def params(model: Model, input_size: int) -> dict[str, Tensor]:
+    """A model's parameters."""
+    return model.params(input_size)
+
+
+@_keep
 def trace(model: Model, source: Input) -> Trace:
     """A cell's run over an input."""
     x = sequence(source).x
-    return unroll(model.spec, model.params(x.shape[2]), x)
+    return unroll(model.spec, params(model, x.shape[2]), x)
 
 
 @_keep
@@ -62,7 +72,7 @@ def live_values(model: Model, source: Input, t: int, unit: int) -> dict[str, flo
     after = {name: values[t] for name, values in run.states.items()}
     gates = {name: values[t - 1] for name, values in run.gates.items()}
     with torch.no_grad():
-        terms = spec.terms(run.x[t - 1], before, gates, model.params(run.x.shape[2]))
+        terms = spec.terms(run.x[t - 1], before, gates, params(model, run.x.shape[2]))
     values = {**terms, **gates, **after, **{f"{name}_prev": value for name, value in before.items()}}
     return {name: float(value[0, unit - 1]) for name, value in values.items()}
 
@@ -79,7 +89,7 @@ def state_scene(model: Model, source: Input, caption: str) -> Scene:
 def gradient_curves(model: Model, source: Input, loss: str) -> tuple[Curve, ...]:
     """‖∂L/∂s_t‖ of every state, t = 0…T."""
     spec, x = model.spec, sequence(source).x
-    gradients = bptt(spec, model.params(x.shape[2]), x, partial(loss_on, loss))
+    gradients = bptt(spec, params(model, x.shape[2]), x, partial(loss_on, loss))
     back = np.arange(len(x), -1, -1)
     return tuple(
         Curve(spec.name, spec.title, name, back, gradients.log_norms(name).numpy())
@@ -92,7 +102,7 @@ def step_curves(model: Model, source: Input) -> tuple[Curve, ...]:
     """‖∂s_t/∂s_{t-1}‖₂ of every state with the others held fixed, t = 1…T."""
     spec, run = model.spec, trace(model, source)
     with torch.no_grad():
-        jacobian = step_jacobians(spec, model.params(run.x.shape[2]), run)[:, 0]
+        jacobian = step_jacobians(spec, params(model, run.x.shape[2]), run)[:, 0]
     H, back = model.hidden_size, np.arange(run.T - 1, -1, -1)
     blocks = (jacobian[:, k * H : (k + 1) * H, k * H : (k + 1) * H] for k in range(len(spec.states)))
     return tuple(
@@ -102,7 +112,8 @@ def step_curves(model: Model, source: Input) -> tuple[Curve, ...]:
 
 
 def warm(model: Model, source: Input) -> None:
-    """Call everything once, outside the cache: the first call of an operation is slow."""
-    for call in (gradient_curves, step_curves):
-        call(model, source, *(("last",) if call is gradient_curves else ()))
+    """Call everything once: the first call of an operation costs tens of milliseconds."""
+    gradient_curves(model, source, "last")
+    step_curves(model, source)
+    strip_tables(model, source)
     live_values(model, source, 1, 1)

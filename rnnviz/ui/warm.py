@@ -28,7 +28,6 @@ def _warm() -> None:
     from rnnviz.experiment import Input
     from rnnviz.ui import cached, controls
 
-    # The first call of each operation costs tens of milliseconds: have them paid here.
     source = Input("impulse", 3)
     for model in controls.model_of_each_cell():
         cached.warm(model, source)

@@ -16,7 +16,7 @@ def main(names: list[str]) -> None:
     if unknown:
         sys.exit(f"no benchmark {', '.join(sorted(unknown))}; allowed: {', '.join(known)}")
     print(
-        "Ratios are ours/theirs, medians of samples taken in turns; a bound is what was asked for.",
+        "Times are medians of samples taken in turns, ratios ours/theirs; a bound is what was asked for.",
         flush=True,
     )
     rows = []

@@ -98,7 +98,7 @@ def shown(markdown: str) -> dict[str, tuple[list[float], float]]:
             r"(.*) = \\textcolor\{#\w+\}\{\\mathbf\{([^}]*)\}\}", numbers.strip()
         ).groups()
         terms = re.sub(r"([+-]) (?=[\d.])", r"\1", terms)
-        terms = terms.replace(r"\max\left(0, ", "").replace(r"\left(1 -", "(")
+        terms = terms.replace(r"\max\left(0, ", "").replace(r"\left(1 -", "(").replace(r"\cdot", " ")
         words = re.findall(r"(?<![\w.])[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?", terms)
         found[name[1]] = ([float(word) for word in words], float(result))
     return found

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from streamlit.elements.lib import policies
 from streamlit.testing.v1 import AppTest
 
 from rnnviz.ui.pages import PAGES, ROOT, Page
@@ -71,6 +72,7 @@ def quiet_log() -> Iterator[None]:
         def emit(self, record: logging.LogRecord) -> None:
             said.append(record.getMessage())
 
+    policies._shown_default_value_warning = False  # Streamlit says it once a process; here each time counts
     loggers = [logging.getLogger(name) for name in logging.Logger.manager.loggerDict if "streamlit" in name]
     ear = Ear(logging.WARNING)
     for logger in loggers:
