@@ -48,7 +48,8 @@ VIEWS: tuple[tuple[Page, str, str, dict[str, str]], ...] = (
 )
 
 layout.header(
-    "Recurrent networks, from the inside", "An LSTM reads a sentence. Watch what it keeps, writes and shows."
+    "Recurrent networks, from the inside",
+    "An LSTM with random weights reads a sentence. Watch what it keeps, writes and shows.",
 )
 record = json.loads((layout.ASSETS / "home.json").read_text(encoding="utf-8"))
 living.living_picture(record, key="living")

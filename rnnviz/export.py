@@ -164,10 +164,13 @@ def _slide(chart: Chart, size: Size, config: Config, dark: bool) -> dict[str, An
     spec = _in_our_face({**spec, "config": {**merged, "font": _STACK}} | dict.fromkeys(data)) | data
     if spec.get("title"):
         spec["title"] = _wrapped(spec["title"], merged.get("title", {}), width - 2 * PADDING)
+    own = spec.get("padding", {})  # room that a chart asks for beside itself, as for words at a line's end
+    if not isinstance(own, Mapping):
+        own = dict.fromkeys(("left", "right", "top", "bottom"), own)
     return spec | {
         "width": width,
         "height": height,
-        "padding": PADDING,
+        "padding": {side: PADDING + own.get(side, 0) for side in ("left", "right", "top", "bottom")},
         "autosize": {"type": "fit", "contains": "padding"},
         "background": merged.get("background", "black" if dark else "white"),
     }

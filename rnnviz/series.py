@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import re
+from collections.abc import Collection
 
 MAX_BYTES = 1_000_000
 _DELIMITERS = ("\t", ";", ",")
@@ -39,28 +41,24 @@ def read_table(content: str | bytes) -> dict[str, tuple[float, ...]]:
     Raises:
         SeriesError: too large, not text, empty, one row, or no column of numbers, naming the place.
     """
-    text = _as_text(content)
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in _as_text(content).splitlines() if line.strip()]
     if not lines:
         raise SeriesError("The table is empty; allowed: at least two rows with a column of numbers.")
     if len(lines) == 1:
         return {"numbers": parse_numbers(lines[0])}
-    delimiter = next((d for d in _DELIMITERS if d in lines[0]), None)
-    rows = [[cell.strip().strip('"') for cell in line.split(delimiter)] for line in lines]
-    if delimiter in ("\t", ";"):
-        rows = [[re.sub(r"^([+-]?\d+),(\d+)$", r"\1.\2", cell) for cell in row] for row in rows]
-    has_names = not all(_is_number(cell) for cell in rows[0])
-    names = rows.pop(0) if has_names else [f"column {k}" for k in range(1, len(rows[0]) + 1)]
+    rows = _cells(lines)
+    has_names = _has_names(rows)
+    names = rows.pop(0) if has_names else [""] * len(rows[0])
     if len(rows) < 2:
         raise SeriesError("The table has one row of numbers; allowed: at least two.")
     columns: dict[str, tuple[float, ...]] = {}
     problems: list[str] = []
     for k, name in enumerate(names):
+        label = _label(name, k + 1, columns)
         try:
-            cells = [row[k] if k < len(row) else "" for row in rows]
-            label = name or f"column {k + 1}"
             columns[label] = tuple(
-                _number(cell, f"row {j}, column “{label}”") for j, cell in enumerate(cells, 1 + has_names)
+                _number(row[k] if k < len(row) else "", f"row {j}, column “{label}”")
+                for j, row in enumerate(rows, 1 + has_names)
             )
         except SeriesError as problem:
             problems.append(str(problem))
@@ -74,6 +72,43 @@ def compact(values: tuple[float, ...]) -> str:
     return " ".join(f"{value:.6g}" for value in values)
 
 
+def _cells(lines: list[str]) -> list[list[str]]:
+    """Rows of cells, without the quotes and blanks around them."""
+    delimiter = next((d for d in _DELIMITERS if d in lines[0]), None)
+    if delimiter is None:
+        rows = [line.split() for line in lines]
+        if max(map(len, rows[1:])) == 1:  # one column, and its name may be of several words
+            rows[0] = [lines[0]]
+    else:
+        try:
+            rows = [next(csv.reader([line], delimiter=delimiter, skipinitialspace=True)) for line in lines]
+        except csv.Error:
+            raise SeriesError("A cell of the table is too long; allowed: CSV with short cells.") from None
+    rows = [[cell.strip().strip('"') for cell in row] for row in rows]
+    if delimiter in ("\t", ";"):
+        rows = [[re.sub(r"^([+-]?\d+),(\d+)$", r"\1.\2", cell) for cell in row] for row in rows]
+    return rows
+
+
+def _has_names(rows: list[list[str]]) -> bool:
+    """Whether the first row names the columns: over numbers alone stands something that is none."""
+    first, *rest = rows
+    return any(
+        name and not _is_number(name) and all(k < len(row) and _is_number(row[k]) for row in rest)
+        for k, name in enumerate(first)
+    ) or not any(map(_is_number, first))
+
+
+def _label(name: str, place: int, taken: Collection[str]) -> str:
+    """A column's name, short enough for a menu and a message, and unlike those before it."""
+    label = (name if len(name) <= 40 else name[:39] + "…") or f"column {place}"
+    if label in taken:
+        label = f"{label} ({place})"
+    while label in taken:
+        label += "′"
+    return label
+
+
 def _as_text(content: str | bytes) -> str:
     size = len(content)
     if size > MAX_BYTES:
@@ -85,7 +120,7 @@ def _as_text(content: str | bytes) -> str:
             return content.decode("utf-8-sig")
         except UnicodeDecodeError:
             return content.decode("latin-1")
-    return content
+    return content.removeprefix("\ufeff")
 
 
 def _is_number(word: str) -> bool:

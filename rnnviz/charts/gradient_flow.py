@@ -155,7 +155,7 @@ def _skeleton(y_title: str, ticks: tuple[float, ...], one: bool) -> dict[str, An
         .transform_filter("datum.kind == 'end'")
         .mark_text(align="left", dx=8, fontSize=14, fontWeight=600)
         .encode(x=x, y=y, text="label:N", color=color),
-        *(layer.encode(x=x) if k == 2 else layer for k, layer in enumerate(log_axis.edge_layers(y))),
+        *log_axis.edge_layers(x, y, color),
     ]
     if one:
         at_one = alt.Chart().transform_filter("datum.kind == 'one'")
@@ -165,4 +165,4 @@ def _skeleton(y_title: str, ticks: tuple[float, ...], one: bool) -> dict[str, An
             *layers,
             crossed.mark_point(filled=True, size=36).encode(x=x, y=y, color=color),
         ]
-    return layered(layers, padding={"right": 76, "bottom": 4})
+    return layered(layers, padding={"right": 8, "bottom": 4})

@@ -7,7 +7,6 @@ hold is drawn at the end of the axis, marked, and labelled as what it is.
 from __future__ import annotations
 
 from math import ceil, floor, log10
-from typing import Any
 
 import altair as alt
 import numpy as np
@@ -90,15 +89,17 @@ def spread(places: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
     return result
 
 
-def edge_layers(y: Any) -> list[alt.Chart]:
+def edge_layers(x: alt.X, y: alt.Y, color: alt.Color) -> list[alt.Chart]:
     """Marks for what lies beyond the axis: a line at its end with its meaning, a triangle a point."""
     edges = alt.Chart().transform_filter("datum.kind == 'edge'")
     beyond = alt.Chart().transform_filter("datum.beyond == 'below' || datum.beyond == 'above'")
     return [
         edges.mark_rule(strokeDash=[2, 3]).encode(y=y),
         edges.mark_text(align="right", dy=-8, fontSize=13).encode(x=alt.value("width"), y=y, text="label:N"),
-        beyond.mark_point(filled=True, size=50).encode(
+        beyond.mark_point(filled=True, size=50, opacity=1).encode(
+            x=x,
             y=y,
+            color=color,
             shape=alt.Shape("beyond:N", legend=None).scale(
                 domain=["below", "above"], range=["triangle-down", "triangle-up"]
             ),

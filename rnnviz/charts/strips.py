@@ -202,4 +202,4 @@ def _skeleton(labels: tuple[tuple[str, str, str], ...], T: int, symbols: bool, h
         .mark_point(shape="triangle-left", size=40, xOffset=8, filled=False, opacity=1)
         .encode(x="from:Q", y="top:Q", stroke=ink),
     ]
-    return layered(layers, padding={"right": 20, "bottom": 4})
+    return layered(layers, padding={"right": 8, "bottom": 4})

@@ -113,5 +113,4 @@ def vega_config(dark: bool = False) -> dict[str, Any]:
         },
         "text": {"color": colours["text"], "fontSize": 15},
         "rule": {"color": quiet},
-        "legend": {"labelColor": colours["text"], "titleColor": colours["text"], "labelFontSize": 13},
     }

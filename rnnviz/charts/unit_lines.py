@@ -75,4 +75,4 @@ def _skeleton(names: tuple[str, ...]) -> dict[str, Any]:
         .mark_text(align="left", dx=8, fontSize=15, fontWeight=600)
         .encode(x=x, y=y, text="label:N", color=color),
     ]
-    return layered(layers, padding={"right": 36, "bottom": 4})
+    return layered(layers, padding={"right": 8, "bottom": 4})
