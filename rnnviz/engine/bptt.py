@@ -37,15 +37,16 @@ def bptt(
 
     Source: Werbos 1990, Backpropagation through time: what it does and how to do it.
     """
-    x = x.detach()
     first = check.inputs(spec, params, x, state0)
+    x = x.detach()
     with torch.enable_grad():
         leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
         first = {name: value.detach().requires_grad_() for name, value in first.items()}
         states = [first, *(state for state, _ in run(spec, leaves, spec.project(x, leaves), first))]
         value = loss(torch.stack([state["h"] for state in states[1:]]))
-        if value.dim() != 0:
-            raise ValueError(f"loss returned shape {tuple(value.shape)}; allowed: a scalar")
+        if not isinstance(value, Tensor) or value.dim() != 0:
+            what = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+            raise ValueError(f"loss returned {what}; allowed: a scalar tensor")
         wanted = [state[name] for name in spec.state_names for state in states]
         # A loss that does not depend on the states has zero gradients; autograd would refuse it.
         found = (

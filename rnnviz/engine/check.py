@@ -74,6 +74,8 @@ def inputs(spec: CellSpec, params: Params, x: Tensor, state0: Mapping[str, Tenso
         ValueError: naming the field, its value and what is allowed.
     """
     D, H = sizes(spec, params)
+    if not isinstance(x, Tensor):
+        raise ValueError(f"x is a {type(x).__name__}; allowed: a tensor (T, B, D)")
     if x.dim() != 3 or 0 in x.shape:
         raise ValueError(f"x has shape {tuple(x.shape)}; allowed: (T, B, D), each at least 1")
     if x.shape[2] != D:

@@ -117,7 +117,7 @@ def lyapunov(
 
     Returns:
         (B,k), natural logarithm per step: λ₁ < 0 where small changes vanish, > 0 where they explode.
-        -inf where a direction is lost altogether.
+        Where a direction is lost altogether, -inf or what rounding leaves of it.
 
     Raises:
         ValueError: k out of range, or as in `unroll`.

@@ -13,6 +13,8 @@ from rnnviz.engine.trace import Trace
 
 # Steps gathered before they are written into the record: few enough to be still in the cache by then.
 RECORD_EVERY = 32
+# Bytes of projected input held at once: all of a lecture's run, and of a large batch what a cache holds.
+PROJECT_BYTES = 2**22
 
 
 def run(spec: CellSpec, params: Params, ax: Tensor, state: State) -> Iterator[tuple[State, Gates]]:
@@ -43,8 +45,8 @@ def unroll(spec: CellSpec, params: Params, x: Tensor, state0: Mapping[str, Tenso
     >>> trace.states["c"].shape, trace.gates["f"].shape
     (torch.Size([6, 2, 8]), torch.Size([5, 2, 8]))
     """
-    x = x.detach()
     first = check.inputs(spec, params, x, state0)
+    x = x.detach()
     (T, B, _), H = x.shape, first["h"].shape[1]
     states = {name: x.new_empty(T + 1, B, H) for name in spec.state_names}
     gates = {name: x.new_empty(T, B, H) for name in spec.gate_names}
@@ -52,12 +54,21 @@ def unroll(spec: CellSpec, params: Params, x: Tensor, state0: Mapping[str, Tenso
     with torch.inference_mode():
         for name, value in first.items():
             states[name][0] = value
-        ax, state = spec.project(x, params), first
+        state = first
+        together = _steps_to_project(B * params["W_ih"].shape[0] * x.element_size())
         for start in range(0, T, RECORD_EVERY):
-            steps = list(run(spec, params, ax[start : start + RECORD_EVERY], state))
+            if start % together == 0:
+                ax = spec.project(x[start : start + together], params)
+            part = ax[start % together : start % together + RECORD_EVERY]
+            steps = list(run(spec, params, part, state))
             stop, state = start + len(steps), steps[-1][0]
             for name, whole in states.items():
                 torch.stack([s[name] for s, _ in steps], out=whole[start + 1 : stop + 1])
             for name, whole in gates.items():
                 torch.stack([g[name] for _, g in steps], out=whole[start:stop])
     return Trace(x.clone(), states, gates)  # cloned: a record does not change with the caller's x
+
+
+def _steps_to_project(bytes_a_step: int) -> int:
+    """A multiple of `RECORD_EVERY` steps whose projection is about `PROJECT_BYTES`."""
+    return RECORD_EVERY * max(1, PROJECT_BYTES // (bytes_a_step * RECORD_EVERY))

@@ -17,7 +17,7 @@ def step(ax: Tensor, state: State, params: Params) -> tuple[State, Gates]:
     """One step; ``ax`` (B,4H) is W x_t + b."""
     a_i, a_f, a_g, a_o = torch.addmm(ax, state["h"], params["W_hh"].t()).chunk(4, 1)
     i, f, g, o = a_i.sigmoid(), a_f.sigmoid(), a_g.tanh(), a_o.sigmoid()
-    c = f * state["c"] + i * g
+    c = torch.addcmul(f * state["c"], i, g)  # f ⊙ c + i ⊙ g
     h = o * c.tanh()
     return {"h": h, "c": c}, {"i": i, "f": f, "g": g, "o": o}
 
@@ -50,7 +50,7 @@ def terms(x: Tensor, before: State, gates: Gates, params: Params) -> dict[str, T
 CODE = """\
 a_i, a_f, a_g, a_o = torch.addmm(ax[t], h, W_hh.T).chunk(4, 1)
 i, f, g, o = a_i.sigmoid(), a_f.sigmoid(), a_g.tanh(), a_o.sigmoid()
-c = f * c + i * g
+c = torch.addcmul(f * c, i, g)  # f * c + i * g
 h = o * c.tanh()"""
 
 
