@@ -47,7 +47,7 @@ def one_hot(text: str) -> Tensor:
 def standardised(values: list[float]) -> Tensor:
     """A series with mean 0 and standard deviation 1, (T,1); a constant one becomes zeros."""
     series = torch.tensor(values, dtype=torch.float64)
-    series = series / max(series.abs().max().item(), 1e-300)  # squares of huge numbers would overflow
+    series = series / (series.abs().max().item() or 1.0)  # squares of huge or tiny numbers are no floats
     centred = series - series.mean()
     spread = centred.square().mean().sqrt()
     return (centred / spread if spread > 1e-12 else torch.zeros_like(series)).unsqueeze(1)
@@ -120,6 +120,8 @@ def signal(
         if kind == "sunspots":
             what = f"yearly sunspot numbers 1700–{1699 + len(series)}"
         return _signal(standardised, (series,), f"{what}, standardised")
+    if kind == "sine" and not 2 <= period < math.inf:
+        raise ValueError(f"The period is {period:g} steps; allowed: at least 2.")
     makers: dict[str, tuple[Callable[..., Tensor], tuple[object, ...], str]] = {
         "impulse": (impulse, (steps,), "an impulse at the first step"),
         "step": (step, (steps,), f"a step from 0 to 1 after {steps // 4} steps"),

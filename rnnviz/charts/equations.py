@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 
@@ -18,13 +19,19 @@ class _Number:
     def __format__(self, spec: str) -> str:
         if spec == "+":
             return ("- " if self.value < 0 else "+ ") + plain(abs(self.value))
-        return f"({plain(self.value)})" if self.value < 0 else plain(self.value)
+        text = plain(self.value)
+        return f"({text})" if text.startswith("-") else text
 
 
 def plain(value: float) -> str:
-    """Three decimals, or three significant digits where those would say nothing."""
-    text = f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}"
-    return "0.000" if text == "-0.000" else text
+    """LaTeX: three decimals, or three digits and a power of ten; ``1e+03`` would read as e plus 3."""
+    if not math.isfinite(value):
+        return r"\text{not a number}" if math.isnan(value) else ("-" if value < 0 else "") + r"\infty"
+    if abs(value) < 1000:
+        text = f"{value:.3f}"
+        return "0.000" if text == "-0.000" else text
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return rf"{mantissa}\cdot 10^{{{int(exponent)}}}"
 
 
 def live(equations: Sequence[Equation], values: Mapping[str, float], dark: bool = False) -> str:
@@ -40,7 +47,7 @@ def live(equations: Sequence[Equation], values: Mapping[str, float], dark: bool 
     for equation in equations:
         colour = quantity_colour(equation.name, dark)
         terms = equation.numbers.format(**numbers)
-        terms = re.sub(r"(\\left\(|, )\((-[\d.e+-]+)\)", r"\1\2", terms)  # σ(-0.1 + …), not σ((-0.1) + …)
+        terms = re.sub(r"(\\left\(|, )\((-[^()]+)\)", r"\1\2", terms)  # σ(-0.1 + …), not σ((-0.1) + …)
         result = rf"\textcolor{{{colour}}}{{\mathbf{{{plain(values[equation.name])}}}}}"
         left, right = equation.latex.split("=", 1)
         lines.append(

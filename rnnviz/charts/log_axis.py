@@ -33,7 +33,8 @@ def ticks(low: float, high: float) -> tuple[float, ...]:
     else:
         stride = max(1, ceil((high - low) / 8))
         every = [float(k) for k in range(stride * ceil(low / stride), floor(high) + 1, stride)]
-    return tuple(round(v, 9) for v in every if low <= v <= high)
+    rounding = 1e-9  # a norm of 1 may miss 0 by 1e-17
+    return tuple(round(v, 9) for v in every if low - rounding <= v <= high + rounding)
 
 
 def axis(title: str, values: tuple[float, ...]) -> alt.Axis:
@@ -70,22 +71,28 @@ def _scientific(power: float) -> str:
     if not np.isfinite(power):
         return "∞"
     exponent = int(np.floor(power))
-    mantissa = 10 ** (power - exponent)
-    return f"{10**power:.3g}" if -3 <= power < 4 else f"{mantissa:.2f}e{exponent}"
+    mantissa = f"{10 ** (power - exponent):.2f}"
+    if mantissa == "10.00":  # rounded up into the next decade
+        mantissa, exponent = "1.00", exponent + 1
+    return f"{10**power:.3g}" if -3 <= exponent < 3 else f"{mantissa}e{exponent}"
 
 
 def spread(places: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
-    """Move labels apart, as little as keeps them ``gap`` from each other and in their order."""
+    """Move labels apart, as little as keeps them ``gap`` from each other and in their order.
+
+    As little: in the sum of squares. Less the gaps it is a regression on a non-decreasing sequence, found
+    by pooling neighbours that are out of order.
+    """
     order = np.argsort(places, kind="stable")
-    moved = places[order].astype(float)
-    for _ in range(len(moved)):
-        for k in range(1, len(moved)):
-            overlap = gap - (moved[k] - moved[k - 1])
-            if overlap > 1e-9:
-                moved[k - 1] -= overlap / 2
-                moved[k] += overlap / 2
-    result = np.empty_like(moved)
-    result[order] = moved
+    gaps = gap * np.arange(len(places))
+    pools: list[tuple[float, int]] = []  # place and size
+    for place in (places[order] - gaps).tolist():
+        pools.append((place, 1))
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            (b, m), (a, n) = pools.pop(), pools.pop()
+            pools.append(((a * n + b * m) / (n + m), n + m))
+    result = np.empty(len(places))
+    result[order] = np.repeat([place for place, _ in pools], [size for _, size in pools]) + gaps
     return result
 
 

@@ -71,14 +71,15 @@ def strips(rows: Sequence[Strip], tables: Mapping[str, Columns], t: int, unit: i
     T, H = rows[0].values.shape
     here = ", ".join(f"{row.name} {row.values[t - 1, unit - 1]:.3f}" for row in rows)
     units = [_top(k) + (unit - 0.5) / H for k in range(len(rows))]
-    labels = tuple((row.name, row.title, row.range_text) for row in rows)
+    labels = tuple(f"{row.name}  {row.title}" for row in rows)
+    shape = _skeleton(labels, T, symbols="symbol" in tables["input"], hover="cells" in tables)
     return Figure(
         stem="strips",
         title="Every unit, every step: what is kept, written and shown?",
         caption=caption,
         description=f"Heat maps of {', '.join(row.title for row in rows)} for {H} units over {T} steps. "
         f"At step {t}, unit {unit}: {here}.",
-        spec=_skeleton(labels, T, symbols="symbol" in tables["input"], hover="cells" in tables),
+        spec={**shape, "params": [{"name": "ranges", "value": [row.range_text for row in rows]}]},
         data={
             "kind": ["step", *("unit" for _ in units)],
             "from": [t - 0.5, *(T + 0.5 for _ in units)],
@@ -153,12 +154,13 @@ def _bottom(count: int) -> float:
 
 
 @cache
-def _skeleton(labels: tuple[tuple[str, str, str], ...], T: int, symbols: bool, hover: bool) -> dict[str, Any]:
+def _skeleton(labels: tuple[str, ...], T: int, symbols: bool, hover: bool) -> dict[str, Any]:
     bottom = _bottom(len(labels))
-    names = {
-        round(_top(k) + 0.5, 6): [f"{name}  {title}", span] for k, (name, title, span) in enumerate(labels)
-    }
-    label = "".join(f"abs(datum.value - {at}) < 0.01 ? {text!r} : " for at, text in names.items()) + "''"
+    centres = [round(_top(k) + 0.5, 6) for k in range(len(labels))]
+    label = "".join(
+        f"abs(datum.value - {centre}) < 0.01 ? [{text!r}, ranges[{k}]] : "
+        for k, (centre, text) in enumerate(zip(centres, labels, strict=True))
+    )
     x = alt.X("x:Q", title="step t").axis(grid=False, tickMinStep=1, tickCount=10)
     y = alt.Y("y:Q", title=None).scale(domain=[bottom, 0], nice=False)
     tip = alt.Tooltip("label:N", title=" ")
@@ -172,7 +174,7 @@ def _skeleton(labels: tuple[tuple[str, str, str], ...], T: int, symbols: bool, h
         )
         .encode(
             x=x.scale(domain=[0.5, T + 0.5], nice=False),
-            y=y.axis(values=list(names), labelExpr=label, grid=False, domain=False, labelLimit=220),
+            y=y.axis(values=centres, labelExpr=label + "''", grid=False, domain=False, labelLimit=220),
             url="url:N",
         )
     ]

@@ -37,8 +37,10 @@ def unit_lines(rows: Sequence[Strip], t: int, unit: int, caption: str) -> Figure
         for k, v in enumerate(lines[row.name].tolist(), 1)
     ]
     every = np.concatenate(list(lines.values()))
-    span = float(np.nanmax(every) - np.nanmin(every))
-    ends = log_axis.spread(np.array([line[-1] for line in lines.values()]), gap=max(span, 1e-9) / 13)
+    finite = every[np.isfinite(every)]
+    span = float(finite.max() - finite.min()) if finite.size else 0.0
+    last = np.array([line[-1] for line in lines.values()])
+    ends = log_axis.spread(np.where(np.isfinite(last), last, np.nan), gap=max(span, 1e-9) / 13)
     data += [
         {"kind": "end", "name": name, "step": T, "value": float(place), "label": name}
         for name, place in zip(lines, ends, strict=True)

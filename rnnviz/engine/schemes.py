@@ -99,7 +99,7 @@ SCHEMES: dict[str, Callable[..., None]] = {
 def set_bias(spec: CellSpec, p: Arrays, gate: str, bias: Tensor | float) -> None:
     """Give one gate this bias: all of it in b_ih, nothing in b_hh."""
     k = spec.blocks.index(gate)
-    p["b_ih"].chunk(len(spec.blocks))[k].copy_(torch.as_tensor(bias))
+    p["b_ih"].chunk(len(spec.blocks))[k].copy_(torch.as_tensor(bias, dtype=p["b_ih"].dtype))
     p["b_hh"].chunk(len(spec.blocks))[k].zero_()
 
 
