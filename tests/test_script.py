@@ -22,7 +22,7 @@ from rnnviz.charts.gradient_flow import gradient_norms, step_norms
 from rnnviz.charts.strips import strips
 from rnnviz.engine import SCHEMES
 from rnnviz.experiment import Input, Model
-from rnnviz.script import gradient_script, step_norm_script, trace_script
+from rnnviz.script import gradient_script, path_script, step_norm_script, trace_script
 from rnnviz.ui import cached
 from tests.engine.oracle import VARIANTS, draw, name_of, quick, random_params
 
@@ -372,3 +372,14 @@ def test_the_script_follows_every_part_of_the_model():
     ]
     printed = run_all([trace_script(m, SOURCES[0], "A title", "a caption") for m in changed])
     assert len(set(printed)) == len(printed)
+
+
+@pytest.mark.parametrize("spec", VARIANTS, ids=name_of)
+def test_the_path_script_prints_the_path(spec):
+    model, source = Model(spec.name, spec.options, 6, 3), SOURCES[0]
+    (printed,) = run_all([path_script(model, source, "title", "caption")])
+    table = cached.state_scene(model, source, "caption").table
+    columns = columns_of(printed)
+    assert [int(step) for step in columns["step"]] == list(table["step"])
+    for name in ("direction_1", "direction_2", "direction_3"):
+        np.testing.assert_allclose([float(v) for v in columns[name]], table[name], atol=1e-12)
