@@ -64,20 +64,13 @@ _DEFAULTS = {"gain": 1.0, "std": 0.001, "radius": 1.0, "t_max": 100.0}
 
 def trace_script(model: Model, source: Input, title: str, caption: str) -> str:
     """A script that runs one cell and prints every state and gate of every unit."""
-    spec = model.spec
-    names = [equation.name for equation in spec.equations]
+    names = [equation.name for equation in model.spec.equations]
+    kept = f"torch.stack([{', '.join(names)}])[:, 0]"
     return (
         _head(source, title, caption)
         + _parameters(model)
+        + _through_time(model, kept)
         + f"""
-# Through time
-{spec.code[0]}
-{_zero_states(spec)}
-record = []
-for t in range(T):
-{_indent(spec.code[1])}
-    record.append(torch.stack([{", ".join(names)}])[:, 0])
-
 print("step,unit,{",".join(names)}")
 for t, values in enumerate(record, 1):
     for unit in range(H):
@@ -88,21 +81,13 @@ for t, values in enumerate(record, 1):
 
 def path_script(model: Model, source: Input, title: str, caption: str) -> str:
     """A script that prints the hidden state's path along its three principal directions."""
-    spec = model.spec
     return (
         _head(source, title, caption)
         + _parameters(model)
-        + f"""
-# Through time
-{spec.code[0]}
-{_zero_states(spec)}
-record = [h[0]]
-for t in range(T):
-{_indent(spec.code[1])}
-    record.append(h[0])
-
-# Principal directions, each with its largest weight positive
-states = torch.stack(record)
+        + _through_time(model, "h[0]")
+        + """
+# Principal directions of the states, the first of them included; each has its largest weight positive
+states = torch.stack([torch.zeros(H), *record])
 centred = states - states.mean(0)
 _, _, directions = torch.linalg.svd(centred, full_matrices=False)
 signs = directions.gather(1, directions.abs().argmax(1, keepdim=True)).sign()
@@ -202,6 +187,18 @@ def _parameters(model: Model) -> str:
         k = spec.blocks.index(gate)
         lines += [f"b_ih[{k} * H:{k + 1} * H], b_hh[{k} * H:{k + 1} * H] = {value}, 0.0  # {gate}"]
     return "\n".join(lines) + "\n"
+
+
+def _through_time(model: Model, kept: str) -> str:
+    return f"""
+# Through time
+{model.spec.code[0]}
+{_zero_states(model.spec)}
+record = []
+for t in range(T):
+{_indent(model.spec.code[1])}
+    record.append({kept})
+"""
 
 
 def _zero_states(spec: CellSpec, tail: str = "") -> str:
