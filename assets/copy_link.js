@@ -1,5 +1,7 @@
-// Copies the page's address, which holds every control, and says so.
+// Copies the page's address, which holds every control, and says so. Being on every page and called on a
+// change of theme, it also tells the server of one: what the server colours is drawn anew.
 const TOLD_FOR = 1600
+const grounds = new WeakMap()
 
 function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text)
@@ -12,7 +14,10 @@ function copy(text) {
   return done ? Promise.resolve() : Promise.reject(new Error("copy refused"))
 }
 
-export default function ({ parentElement }) {
+export default function ({ parentElement, setTriggerValue }) {
+  const ground = getComputedStyle(parentElement).getPropertyValue("--st-background-color")
+  if (grounds.has(parentElement) && grounds.get(parentElement) !== ground) setTriggerValue("theme", ground)
+  grounds.set(parentElement, ground)
   const button = parentElement.querySelector("button")
   const label = button.querySelector("span")
   button.onclick = () =>

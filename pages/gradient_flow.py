@@ -12,7 +12,6 @@ from rnnviz.ui import cached, controls, layout, state
 
 TABLE = controls.FLOW
 
-state.check_names(TABLE.values())
 layout.header(
     "Gradient flow",
     "The loss reads the end of the sequence. How much of its gradient is left the further back we look?",
@@ -26,7 +25,7 @@ with top:
 
 signal = cached.sequence(source)
 T, first = len(signal.x), models[0]
-read = controls.name_of(TABLE["loss"], loss)
+read = TABLE["loss"].said(loss)
 caption = f"{caption_of(models)} · loss reads {read} · {signal.caption} · T = {T}"
 configuration = {"T": T, "H": first.hidden_size, **dict(first.scheme_options), "seed": first.seed}
 
@@ -37,3 +36,5 @@ layout.figure(norms, configuration, partial(gradient_script, models, source, los
 curves = [curve for model in models for curve in cached.step_curves(model, source)]
 steps = step_norms(curves, caption)
 layout.figure(steps, configuration, partial(step_norm_script, models, source, steps.title, caption))
+
+state.check_link(TABLE.values())

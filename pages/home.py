@@ -4,7 +4,7 @@ import json
 
 import streamlit as st
 
-from rnnviz.ui import layout, living
+from rnnviz.ui import layout, living, state
 from rnnviz.ui.pages import CELL, FLOW, Page
 
 RUN = {"cell_init": "Spectral radius", "cell_radius": "1.5"}
@@ -59,3 +59,5 @@ for row in (VIEWS[:3], VIEWS[3:]):
         with column, st.container(border=True, height="stretch"):
             st.page_link(page.file, label=f"**{title}**", icon=page.icon, query_params=query)
             st.caption(sentence)
+
+state.check_link(())

@@ -13,14 +13,15 @@ from rnnviz.ui import cached, controls, layout, state
 
 TABLE = controls.CELL
 
-state.check_names(TABLE.values(), controls.PATH)
 layout.header(
     "Inside the cell",
     "Move through time: each column is one step. The equations hold the numbers of the marked step and unit.",
 )
 with st.sidebar:
     cell = TABLE["cell"].draw()
+    top = st.container()
     (model,) = controls.choose_model(TABLE, (cell,))
+with top:
     source = controls.choose_input(TABLE, model.seed)
 
 signal = cached.sequence(source)
@@ -46,12 +47,12 @@ with words:
     st.caption(f"{model.spec.source}. {model.spec.pytorch}.")
 
 fig = unit_lines(rows, t, unit, caption)
-layout.figure(fig, configuration, partial(trace_script, model, source, fig.title, caption))
+layout.figure(fig, configuration, partial(trace_script, model, source, fig.title, caption, unit))
 
 path = st.expander(
-    "The path of the hidden state, in three dimensions",
+    TABLE["path"].label,
     icon=":material/3d_rotation:",
-    key=controls.PATH,
+    key=TABLE["path"].key,
     on_change="rerun",
     bind="query-params",
 )
@@ -62,3 +63,5 @@ if path.open:
         else:
             scene = cached.state_scene(model, source, caption)
             layout.scene(scene, configuration, partial(path_script, model, source, scene.title, caption))
+
+state.check_link(TABLE.values())

@@ -62,19 +62,25 @@ b_keep = torch.empty(H).uniform_(1.0, {t_max} - 1.0, generator=rng).log()"""
 _DEFAULTS = {"gain": 1.0, "std": 0.001, "radius": 1.0, "t_max": 100.0}
 
 
-def trace_script(model: Model, source: Input, title: str, caption: str) -> str:
-    """A script that runs one cell and prints every state and gate of every unit."""
+def trace_script(model: Model, source: Input, title: str, caption: str, unit: int | None = None) -> str:
+    """A script that runs one cell and prints every state and gate, of every unit or of one (from 1)."""
     names = [equation.name for equation in model.spec.equations]
-    kept = f"torch.stack([{', '.join(names)}])[:, 0]"
+    row = '*(repr(v.item()) for v in values[:, {}]), sep=",")'
+    if unit is None:
+        head, tail = (
+            "step,unit,",
+            "    for unit in range(H):\n        print(t, unit + 1, " + row.format("unit"),
+        )
+    else:
+        head, tail = "step,", "    print(t, " + row.format(f"{unit} - 1")
     return (
         _head(source, title, caption)
         + _parameters(model)
-        + _through_time(model, kept)
+        + _through_time(model, f"torch.stack([{', '.join(names)}])[:, 0]")
         + f"""
-print("step,unit,{",".join(names)}")
+print("{head}{",".join(names)}")
 for t, values in enumerate(record, 1):
-    for unit in range(H):
-        print(t, unit + 1, *(repr(v.item()) for v in values[:, unit]), sep=",")
+{tail}
 """
     )
 

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Collection
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 2 * 1024**2  # what the upload field takes, too
 _DELIMITERS = ("\t", ";", ",")
 
 
@@ -112,7 +112,7 @@ def _label(name: str, place: int, taken: Collection[str]) -> str:
 def _as_text(content: str | bytes) -> str:
     size = len(content)
     if size > MAX_BYTES:
-        raise SeriesError(f"The table has {size / 1e6:.1f} MB; allowed: up to {MAX_BYTES / 1e6:g} MB.")
+        raise SeriesError(f"The table has {size / 2**20:.1f} MB; allowed: up to {MAX_BYTES / 2**20:g} MB.")
     if isinstance(content, bytes):
         if b"\0" in content:
             raise SeriesError("The file is not text; allowed: CSV with a column of numbers.")

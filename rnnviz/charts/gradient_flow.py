@@ -97,14 +97,18 @@ def _figure(
         {"kind": "edge", "place": float(edge[side][0]), "label": edge[side][1]} for side in sorted(edges)
     ]
     if one:
-        rows.append({"kind": "one", "place": 0.0, "label": "1"})
+        rows.append({"kind": "one", "place": 0.0, "label": "1: neither grows nor shrinks"})
+    rows += [
+        {"kind": "tick", "place": place, "label": label}
+        for place, label in log_axis.ticks(*_span(rows)).items()
+    ]
     names = ("kind", "cell", "state", "back", "place", "beyond", "label")
     return Figure(
         stem=stem,
         title=title,
         caption=caption,
         description=description,
-        spec=_skeleton(y_title, log_axis.ticks(*_span(rows)), one),
+        spec=_skeleton(y_title, one),
         data={name: [row.get(name) for row in rows] for name in names},
         table={
             "cell": np.concatenate([np.full(len(c.steps_back), c.cell) for c in curves]),
@@ -140,13 +144,14 @@ def _span(rows: list[dict[str, Any]]) -> tuple[float, float]:
 
 
 @cache
-def _skeleton(y_title: str, ticks: tuple[float, ...], one: bool) -> dict[str, Any]:
+def _skeleton(y_title: str, one: bool) -> dict[str, Any]:
     x = alt.X("back:Q", title=BACK).scale(nice=False, zero=True).axis(grid=False, tickMinStep=1)
-    y = alt.Y("place:Q", axis=log_axis.axis(y_title, ticks)).scale(zero=False, nice=False)
+    y = alt.Y("place:Q").scale(zero=False, nice=False)
     color = alt.Color("cell:N", legend=None).scale(domain=domain(CELL, list(CELL)))
     dash = alt.StrokeDash("state:N", legend=None).scale(domain=["h", "c"], range=[[1, 0], [6, 4]])
     points = alt.Chart().transform_filter("datum.kind == 'line' || datum.kind == 'cross'")
     layers = [
+        *log_axis.tick_layers(y_title, y),
         points.mark_line(strokeWidth=2.5).encode(x=x, y=y, color=color, strokeDash=dash),
         points.mark_point(size=90, opacity=0, filled=True).encode(
             x=x, y=y, tooltip=alt.Tooltip("label:N", title=" ")
@@ -161,8 +166,9 @@ def _skeleton(y_title: str, ticks: tuple[float, ...], one: bool) -> dict[str, An
         at_one = alt.Chart().transform_filter("datum.kind == 'one'")
         crossed = alt.Chart().transform_filter("datum.kind == 'cross'")
         layers = [
-            at_one.mark_rule(strokeWidth=1.5).encode(y=y),
             *layers,
+            at_one.mark_rule(strokeWidth=1.5).encode(y=y),
+            at_one.mark_text(align="left", dx=6, dy=-9).encode(x=alt.value(0), y=y, text="label:N"),
             crossed.mark_point(filled=True, size=36).encode(x=x, y=y, color=color),
         ]
-    return layered(layers, padding={"right": 8, "bottom": 4})
+    return layered(layers, padding={"right": 8, "top": 8, "bottom": 4})

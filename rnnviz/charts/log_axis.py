@@ -15,33 +15,30 @@ from numpy.typing import NDArray
 DECIMALS_UP_TO = 2.2  # decades; over more of them powers of ten read better
 FLOOR, CEILING = -38, 38  # float32 keeps its full precision down to 1.2e-38, and ends at 3.4e38
 
-_SUPERSCRIPTS = dict(zip("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹", strict=True))
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def _power_of_ten() -> str:
-    expression = "'' + datum.value"
-    for plain, raised in _SUPERSCRIPTS.items():
-        expression = f"replace({expression}, regexp('{plain}', 'g'), '{raised}')"
-    return f"'10' + {expression}"
-
-
-def ticks(low: float, high: float) -> tuple[float, ...]:
-    """Where to put ticks between two log₁₀ values: 1, 2 and 5 within a few decades, else whole powers."""
+def ticks(low: float, high: float) -> dict[float, str]:
+    """Where ticks stand between two log₁₀ values, and what they say: decimals, or 10⁻³, 10⁻², …"""
+    rounding = 1e-9  # a norm of 1 may miss 0 by 1e-17
+    span = range(floor(low) - 1, ceil(high) + 1)
     if high - low < DECIMALS_UP_TO:
-        decades = range(floor(low) - 1, ceil(high) + 1)
-        every = [decade + log10(m) for decade in decades for m in (1, 2, 5)]
+        digits = (1, 2, 5) if high - low > 1 else (1, 1.5, 2, 3, 5, 7)
+        every = {decade + log10(m): f"{m * 10.0**decade:g}" for decade in span for m in digits}
     else:
         stride = max(1, ceil((high - low) / 8))
-        every = [float(k) for k in range(stride * ceil(low / stride), floor(high) + 1, stride)]
-    rounding = 1e-9  # a norm of 1 may miss 0 by 1e-17
-    return tuple(round(v, 9) for v in every if low - rounding <= v <= high + rounding)
+        every = {float(k): "10" + str(k).translate(_SUPERSCRIPTS) for k in span if k % stride == 0}
+    return {round(v, 9): label for v, label in every.items() if low - rounding <= v <= high + rounding}
 
 
-def axis(title: str, values: tuple[float, ...]) -> alt.Axis:
-    """An axis for log₁₀ values with these ticks, labelled in decimals or as 10⁻³, 10⁻², …"""
-    whole = all(v == round(v) for v in values)
-    label = _power_of_ten() if whole and values != (0.0,) else "format(pow(10, datum.value), '~r')"
-    return alt.Axis(title=title, labelExpr=label, values=list(values))
+def tick_layers(title: str, y: alt.Y) -> list[alt.Chart]:
+    """The axis itself, drawn from rows of kind ``tick``: new limits are new data, not a new chart."""
+    marks = alt.Chart().transform_filter("datum.kind == 'tick'")
+    bare = y.axis(title=title, labels=False, grid=False, domain=False, ticks=False, titlePadding=58)
+    return [
+        marks.mark_rule(strokeWidth=1, opacity=0.3).encode(y=bare),
+        marks.mark_text(align="right", dx=-10).encode(x=alt.value(0), y=y, text="label:N"),
+    ]
 
 
 def clamp(logs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.str_], list[str]]:

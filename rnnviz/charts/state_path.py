@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
+_VIEW = {"aspectmode": "cube", "camera": {"eye": {"x": 1.5, "y": 1.5, "z": 1.1}, "center": {"z": -0.12}}}
+
+
 @dataclass(frozen=True)
 class Scene:
     """A picture in three dimensions; its fields are those of `rnnviz.charts.figure.Figure`."""
@@ -66,7 +69,7 @@ def state_path(
         for k, axis in enumerate("xyz")
     }
     figure = go.Figure(path)
-    figure.update_layout(scene={**axes, "aspectmode": "cube"}, margin={"l": 0, "r": 0, "t": 0, "b": 0})
+    figure.update_layout(scene={**axes, **_VIEW}, margin={"l": 0, "r": 0, "t": 0, "b": 0})
     return Scene(
         stem="state-path",
         title="The path of the hidden state",

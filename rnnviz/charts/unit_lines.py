@@ -63,7 +63,7 @@ def unit_lines(rows: Sequence[Strip], t: int, unit: int, caption: str) -> Figure
 @cache
 def _skeleton(names: tuple[str, ...]) -> dict[str, Any]:
     x = alt.X("step:Q", title="step t").scale(nice=False, zero=False).axis(grid=False, tickMinStep=1)
-    y = alt.Y("value:Q", title=None).axis(tickCount=5)
+    y = alt.Y("value:Q", title="value").axis(tickCount=5)
     color = alt.Color("name:N", legend=None).scale(domain=domain(QUANTITY, names))
     lines = alt.Chart().transform_filter("datum.kind == 'line'")
     layers = [
@@ -77,4 +77,4 @@ def _skeleton(names: tuple[str, ...]) -> dict[str, Any]:
         .mark_text(align="left", dx=8, fontSize=15, fontWeight=600)
         .encode(x=x, y=y, text="label:N", color=color),
     ]
-    return layered(layers, padding={"right": 8, "bottom": 4})
+    return layered(layers, padding={"right": 8, "top": 8, "bottom": 4})

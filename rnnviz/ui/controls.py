@@ -10,9 +10,9 @@ import streamlit as st
 from rnnviz import series
 from rnnviz.engine import CELLS, SCHEMES
 from rnnviz.experiment import Input, Model
-from rnnviz.signals import MAX_STEPS
+from rnnviz.signals import MAX_STEPS, sunspot_numbers
 from rnnviz.ui import state
-from rnnviz.ui.state import Choice, Control, Number, Text
+from rnnviz.ui.state import Choice, Control, Flag, Number, Text
 
 INPUTS = {
     "Text": "text",
@@ -96,7 +96,6 @@ def _option_controls(prefix: str) -> dict[str, Control]:
     return controls
 
 
-PATH = "cell_path"  # whether the view in three dimensions is open
 CELL: dict[str, Control] = {
     "cell": Choice("cell_cell", "Cell", "LSTM", options={spec.title: name for name, spec in CELLS.items()}),
     **_option_controls("cell"),
@@ -104,6 +103,7 @@ CELL: dict[str, Control] = {
     **_model_controls("cell", H=12, scheme="PyTorch", forget_bias=1.0),
     "t": Number("cell_t", "Step t", 17, "Arrow keys step while the slider has the focus.", 1, MAX_STEPS, 1),
     "unit": Number("cell_unit", "Unit", 3, None, 1, 64, 1),
+    "path": Flag("cell_path", "The path of the hidden state, in three dimensions", False),
 }
 FLOW: dict[str, Control] = {
     **_option_controls("flow"),
@@ -123,21 +123,16 @@ def choose_input(table: dict[str, Control], seed: int) -> Input:
         seed: of the noise.
     """
     kind = table["input"].draw()
-    text, period = "", 25.0
-    numbers: tuple[float, ...] = ()
     if kind == "text":
-        text = table["text"].draw()
-        if len(text) < 2:
-            state.note(
-                f"The text has {len(text)} characters; allowed: 2 to {MAX_STEPS}. Shown is the default."
-            )
-            text = table["text"].default
-    elif kind == "numbers":
-        numbers = _choose_numbers(table["numbers"])
-    elif kind == "sine":
-        period = float(table["period"].draw())
-    steps = table["steps"].draw()
-    return Input(kind, steps, text, numbers, period, seed if kind == "noise" else 0)
+        text = _long_enough_text(table["text"])
+        return Input(kind, len(text), text=text)
+    if kind == "numbers":
+        numbers = _choose_numbers(table["numbers"])[:MAX_STEPS]
+        return Input(kind, len(numbers), numbers=numbers)
+    if kind == "sunspots":
+        return Input(kind, table["steps"].draw(high=len(sunspot_numbers())))
+    period = float(table["period"].draw()) if kind == "sine" else Input.period
+    return Input(kind, table["steps"].draw(), period=period, seed=seed if kind == "noise" else 0)
 
 
 def choose_model(table: dict[str, Control], cells: tuple[str, ...]) -> tuple[Model, ...]:
@@ -180,15 +175,17 @@ def choose_model(table: dict[str, Control], cells: tuple[str, ...]) -> tuple[Mod
     )
 
 
-def name_of(control: Control, value: Any) -> str:
-    """What a choice's value is called on screen."""
-    assert isinstance(control, Choice)
-    return next(name for name, meant in control.options.items() if meant == value)
-
-
 def model_of_each_cell() -> list[Model]:
     """A small model of every cell, for warming up."""
     return [Model(name, hidden_size=2, scheme="scaled") for name in CELLS]
+
+
+def _long_enough_text(control: Control) -> str:
+    text: str = control.draw()
+    if len(text) >= 2:
+        return text
+    state.note(f"The text has {len(text)} characters; allowed: 2 to {MAX_STEPS}. Shown is the default.")
+    return str(control.default)
 
 
 def _choose_numbers(control: Control) -> tuple[float, ...]:
@@ -205,9 +202,9 @@ def _table_import(control: Control) -> None:
     """Upload or paste a table and take one of its columns over into the bound text, so that links hold it."""
     file = st.file_uploader("CSV file", type=["csv", "txt", "tsv"], key=f"{control.key}_file")
     pasted = st.text_area("or paste a table", max_chars=series.MAX_BYTES, key=f"{control.key}_paste")
-    content: Any = file.getvalue() if file else pasted
-    if not content:
+    if file is None and not pasted:
         return
+    content: Any = pasted if file is None else file.getvalue()
     try:
         columns = {name: _long_enough(values) for name, values in series.read_table(content).items()}
     except series.SeriesError as problem:

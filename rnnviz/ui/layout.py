@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -43,7 +44,7 @@ def header(title: str, sentence: str) -> None:
         st.title(title, anchor=False)
         st.markdown(sentence)
     with link:
-        _copy_link(key="copy_link")
+        _copy_link(key="copy_link", on_theme_change=lambda: None)  # a rerun in the new mode's colours
 
 
 def show_notes(place: DeltaGenerator) -> None:
@@ -58,9 +59,8 @@ def show_failure(error: Exception) -> bool:
     _log.error("a page failed", exc_info=error)
     known = isinstance(error, ValueError)
     what = escape(str(error)) if known else f"Something went wrong ({type(error).__name__})."
-    st.error(
-        f"{what} Change a control, or reload the page to start from the defaults.", icon=":material/error:"
-    )
+    advice = "Change a control, or open the page anew without what follows the ? in its address."
+    st.error(f"{what} {advice}", icon=":material/error:")
     return True
 
 
@@ -112,7 +112,7 @@ def _on_screen(fig: Figure) -> dict[str, Any]:
 
     tables = {name: pd.DataFrame(columns) for name, columns in fig.tables().items()}
     data = {"data": {"name": ROWS}, "datasets": tables}
-    return {**fig.spec, **data, "config": SCREEN, "description": fig.description}
+    return {**fig.spec, **data, "config": SCREEN, "description": fig.title}
 
 
 def _drawn(format: str, fig: Figure, dark: bool) -> bytes:
@@ -131,7 +131,8 @@ def _caption_and_exports(
 ) -> None:
     from rnnviz import export
 
-    st.caption(escape(fig.caption))
+    under, aloud = html.escape(fig.caption), html.escape(fig.description)
+    st.html(f'<p class="under">{under}</p><p class="aloud">{aloud}</p>')
     makers: dict[str, Callable[[], bytes]] = {**formats, "CSV": partial(export.table_csv, fig.table)}
     with st.container(horizontal=True, gap="small", key=f"export_{fig.stem}"):
         for name, make in makers.items():

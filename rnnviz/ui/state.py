@@ -28,32 +28,39 @@ class Control:
     help: str | None = None
 
     def draw(self, **limits: Any) -> Any:
-        """Show the widget and return its value.
+        """Show the widget and return its value; note what a link asked for and could not have.
 
         Args:
             **limits: fields to replace for this once, such as ``high`` where it depends on another control.
         """
         control = self if not limits else type(self)(**{**self.__dict__, **limits})
-        control._greet_link()
-        return control._widget(help=control.help, key=control.key, bind="query-params")
+        refused = None if self.key in st.session_state else control.refused_link()
+        value = control._widget(help=control.help, key=control.key, bind="query-params")
+        if refused:
+            note(f"{refused} Shown is {control.said(value)}.")
+        return value
+
+    def refused_link(self) -> str | None:
+        """What is wrong with what the link says of this control, None if nothing is."""
+        given = st.query_params.get_all(self.key)
+        if len(given) > 1:
+            return f"{self.label} stands {len(given)} times in the link ({self.key}); allowed: once."
+        return self.problem(given[0]) if given else None
 
     def problem(self, raw: str) -> str | None:
         """What is wrong with a value from a link, in one sentence; None if it is good."""
         raise NotImplementedError
 
+    def said(self, value: Any) -> str:
+        """A value as the visitor sees it."""
+        return f"{value:g}"
+
     def _widget(self, **common: Any) -> Any:
         raise NotImplementedError
 
-    def _greet_link(self) -> None:
-        """Note what a link asks for and cannot have; Streamlit then falls back to the default."""
-        if self.key not in st.session_state and self.key in st.query_params:
-            problem = self.problem(st.query_params[self.key])
-            if problem:
-                note(problem)
-
-    def _refusal(self, raw: str, allowed: str, used: str = "the default") -> str:
+    def _refusal(self, raw: str, allowed: str) -> str:
         shown = raw if len(raw) <= 30 else raw[:30] + "…"
-        return f"{self.label} in the link ({self.key}) is “{shown}”; allowed: {allowed}. Shown is {used}."
+        return f"{self.label} in the link ({self.key}) is “{shown}”; allowed: {allowed}."
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,10 @@ class Choice(Control):
     def problem(self, raw: str) -> str | None:
         """As in `Control`."""
         return None if raw in self.options else self._refusal(raw, ", ".join(self.options))
+
+    def said(self, value: Any) -> str:
+        """As in `Control`."""
+        return next(name for name, meant in self.options.items() if meant == value)
 
     def _widget(self, **common: Any) -> Any:
         names = list(self.options)
@@ -93,15 +104,29 @@ class Number(Control):
         if not self.low <= value <= self.high:  # false for nan, too
             return self._refusal(raw, allowed)
         if isinstance(self.step, int) and value != int(value):
-            return self._refusal(raw, f"whole numbers from {allowed}", used=f"{int(value)}")
+            return self._refusal(raw, f"whole numbers from {allowed}")
         return None
 
     def _widget(self, **common: Any) -> Any:
-        # A limit that moved takes the value along, where Streamlit would go back to the default.
-        default = min(max(self.default, self.low), self.high)
-        if self.key in st.session_state and not self.low <= st.session_state[self.key] <= self.high:
-            st.session_state[self.key] = min(max(st.session_state[self.key], self.low), self.high)
+        if self.low == self.high:  # nothing to slide
+            st.markdown(f"{self.label}: {self.low:g}")
+            return self.low
+        default: float | None = min(max(self.default, self.low), self.high)
+        held = st.session_state.get(self.key)
+        if held is not None and not self.low <= held <= self.high:
+            # A limit that moved takes the value along, where Streamlit would go back to the default.
+            st.session_state[self.key] = min(max(held, self.low), self.high)
+            default = None
         return st.slider(self.label, self.low, self.high, default, self.step, **common)
+
+
+@dataclass(frozen=True)
+class Flag(Control):
+    """Open or closed; the page draws it."""
+
+    def problem(self, raw: str) -> str | None:
+        """As in `Control`."""
+        return None if raw in ("true", "false") else self._refusal(raw, "true, false")
 
 
 @dataclass(frozen=True)
@@ -112,13 +137,14 @@ class Text(Control):
     lines: int = 1
 
     def problem(self, raw: str) -> str | None:
-        """As in `Control`; Streamlit keeps what fits."""
+        """As in `Control`."""
         if len(raw) <= self.max_chars:
             return None
-        return (
-            f"{self.label} in the link ({self.key}) has {len(raw)} characters; "
-            f"the first {self.max_chars} are used."
-        )
+        return f"{self.label} in the link ({self.key}) has {len(raw)} characters; allowed: {self.max_chars}."
+
+    def said(self, value: Any) -> str:
+        """As in `Control`: Streamlit keeps what fits."""
+        return f"the first {len(value)}"
 
     def _widget(self, **common: Any) -> Any:
         if self.lines == 1:
@@ -134,14 +160,18 @@ def note(sentence: str) -> None:
 
 def take_notes() -> list[str]:
     """What was noted in this run; each is told once."""
-    notes: list[str] = st.session_state.pop(_NOTES, [])
-    return notes
+    return list(dict.fromkeys(st.session_state.pop(_NOTES, [])))
 
 
-def check_names(controls: Iterable[Control], *others: str) -> None:
-    """Note and drop names in the URL that are neither these controls' nor ``others``."""
-    known = {*(control.key for control in controls), *others}
-    for name in [name for name in st.query_params if name not in known]:
-        shown = name if len(name) <= 30 else name[:30] + "…"
-        note(f"The link names “{shown}”, which this page does not know; it is ignored.")
-        del st.query_params[name]
+def check_link(controls: Iterable[Control]) -> None:
+    """Note and drop what the link still says when all is drawn: unknown names, values nobody can have."""
+    known = {control.key: control for control in controls}
+    for name in [name for name in st.query_params if name not in st.session_state]:
+        if name not in known:
+            shown = name if len(name) <= 30 else name[:30] + "…"
+            refused: str | None = f"The link names “{shown}”, which this page does not know."
+        else:
+            refused = known[name].refused_link()
+        if refused:
+            note(f"{refused} It is ignored.")
+            del st.query_params[name]

@@ -98,7 +98,7 @@ def test_the_ends_of_the_axis_are_those_of_float32():
 @quick
 def test_ticks_lie_inside_in_order_and_are_not_too_many(low, width):
     high = min(low + width, 38.0)
-    ticks = log_axis.ticks(low, high)
+    ticks = list(log_axis.ticks(low, high))
     assert len(ticks) <= 9
     assert all(low - 1e-8 <= v <= high + 1e-8 for v in ticks)
     assert all(a < b for a, b in itertools.pairwise(ticks))
@@ -107,28 +107,16 @@ def test_ticks_lie_inside_in_order_and_are_not_too_many(low, width):
         assert all(v == round(v) for v in ticks)
         assert len({round(b - a) for a, b in itertools.pairwise(ticks)}) == 1
     else:
-        assert all(round(10**v / 10 ** math.floor(v + 1e-6), 6) in (1, 2, 5) for v in ticks)
-        if high - low > 0.4:  # 2 and 5 are the farthest apart: 0.398
+        assert all(round(10**v / 10 ** math.floor(v + 1e-6), 6) in (1, 1.5, 2, 3, 5, 7) for v in ticks)
+        if high - low > 0.23:  # 3 and 5 are the farthest apart: 0.222
             assert ticks
         if low <= 0 <= high:
             assert 0.0 in ticks
 
 
 def test_a_norm_of_one_has_its_tick_though_rounding_misses_it():
-    assert log_axis.ticks(1e-16, 0.2) == (0.0,)
-    assert log_axis.ticks(-0.2, -1e-16) == (0.0,)
-
-
-def vega(expression, value):
-    """The few words of Vega that tick labels are made of, read in Python."""
-    if expression.startswith("format"):
-        assert expression == "format(pow(10, datum.value), '~r')"
-        return f"{10**value:g}"
-    text = str(int(value))
-    for plain, raised in re.findall(r"regexp\('(.)', 'g'\), '(.)'\)", expression):
-        text = text.replace(plain, raised)
-    assert expression.startswith("'10' + replace(")
-    return "10" + text
+    assert log_axis.ticks(1e-16, 0.1) == {0.0: "1"}
+    assert log_axis.ticks(-0.1, -1e-16) == {0.0: "1"}
 
 
 def test_tick_labels_read_as_powers_of_ten_or_as_decimals():
@@ -138,10 +126,7 @@ def test_tick_labels_read_as_powers_of_ten_or_as_decimals():
         (-1, 0.8, ["0.1", "0.2", "0.5", "1", "2", "5"]),
         (0, 0, ["1"]),
     ):
-        values = log_axis.ticks(low, high)
-        axis = log_axis.axis("norm", values).to_dict()
-        assert axis["values"] == list(values)
-        assert [vega(axis["labelExpr"], v) for v in values] == labels
+        assert list(log_axis.ticks(low, high).values()) == labels
 
 
 @given(

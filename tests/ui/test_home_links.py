@@ -49,7 +49,8 @@ def test_a_link_opens_without_a_word_and_holds_every_value(page, title, sentence
 
 @each
 def test_a_card_has_words(page, title, sentence, query) -> None:
-    assert title.strip() and sentence.strip()[-1] in ".?!"
+    assert title.strip()
+    assert sentence.strip()[-1] in ".?!"
 
 
 def test_titles_differ() -> None:

@@ -147,7 +147,7 @@ def gru(reset: str = "after", z: str = "keeps") -> CellSpec:
         equations=_equations(reset, z),
         source=source
         + ("; z keeps h as in PyTorch" if z == "keeps" else "; z takes n as in Chung et al. 2014"),
-        pytorch="torch.nn.GRU resets after the product, and z keeps h; block order r z n",
+        pytorch="torch.nn.GRU resets after the product, and z keeps h; block order r z n",
         project=project,
         step=partial(step, reset=reset, z=z),
         terms=partial(terms, reset=reset),

@@ -84,7 +84,7 @@ def lstm() -> CellSpec:
             Equation("h", r"h_t = o_t \odot \tanh\left(c_t\right)", r"{o}\cdot\tanh\left({c}\right)"),
         ),
         source="Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber & Cummins 2000",
-        pytorch="torch.nn.LSTM, block order i f g o",
+        pytorch="torch.nn.LSTM, block order i f g o",
         project=project_with_both_biases,
         step=step,
         terms=terms,

@@ -1,0 +1,189 @@
+"""What the pages look like in both themes, that they can be used by keyboard alone, and how they fail."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from rnnviz.ui.pages import PAGES
+from tests.e2e.browser import settle, shot
+from tests.e2e.reading import controls, open_link, pictures, sentences
+from tests.e2e.serve import start_server
+from tests.e2e.test_living import contrast
+
+LINKS = {page.url: "/" if page is PAGES[0] else f"/{page.url}" for page in PAGES}
+
+_OVERFLOW = """() => {
+  const wide = []
+  const page = document.scrollingElement
+  if (page.scrollWidth > innerWidth) wide.push(`the page: ${page.scrollWidth} > ${innerWidth}`)
+  for (const main of document.querySelectorAll("[data-testid=stMain], [data-testid=stSidebarContent]"))
+    if (main.scrollWidth > main.clientWidth)
+      wide.push(`${main.dataset.testid}: ${main.scrollWidth} > ${main.clientWidth}`)
+  for (const formula of document.querySelectorAll(".katex-html")) {
+    const column = formula.closest("[data-testid=stMarkdownContainer]").getBoundingClientRect()
+    const parts = [...formula.querySelectorAll(".base, .mord")]
+    const right = Math.max(...parts.map(part => part.getBoundingClientRect().right))
+    if (right > column.right + 1)
+      wide.push(`formula ${formula.textContent.slice(0, 20)}: by ${Math.round(right - column.right)}`)
+  }
+  for (const svg of document.querySelectorAll("[data-testid=stVegaLiteChart] svg")) {
+    const frame = svg.getBoundingClientRect()
+    for (const text of svg.querySelectorAll("text")) {
+      const box = text.getBoundingClientRect()
+      // A text's box is its line's, a few pixels more than its ink.
+      const out = Math.max(frame.left - box.left, box.right - frame.right, frame.top - box.top,
+        box.bottom - frame.bottom)
+      if (box.width && out > 4)
+        wide.push(`text “${text.textContent}” leaves its figure by ${Math.round(out)}`)
+    }
+  }
+  return wide
+}"""
+
+_INKS = """() => [...document.querySelectorAll("[data-testid=stVegaLiteChart] svg text")]
+  .filter(el => el.textContent.trim() && Number(getComputedStyle(el).opacity))  // 0: it would overlap
+  .map(el => {
+    const style = getComputedStyle(el)
+    return [el.textContent, style.fill, Number(style.fillOpacity) * Number(style.opacity)]
+  })"""
+
+
+_FOCUSED = """() => document.activeElement.getAttribute("aria-label")
+  ?? document.activeElement.textContent"""
+_FORMULAS = """() => [...document.querySelectorAll(".katex-html [style*=color]")]
+  .map(el => [el.textContent, getComputedStyle(el).color, 1])"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", LINKS)
+def test_every_page_in_both_themes(page: Page, name: str, theme: str) -> None:
+    wrong: list[Any] = []
+    open_link(page, f"{LINKS[name]}?embed_options={theme}_theme", charts=name != PAGES[0].url)
+    for width, height in ((1920, 1080), (1280, 720)):
+        page.set_viewport_size({"width": width, "height": height})
+        settle(page, 500)
+        shot(page, f"{name}_{theme}_{width}")
+        wrong += [f"{width}: {what}" for what in page.evaluate(_OVERFLOW)]
+        ground = page.locator(".stApp").evaluate("el => getComputedStyle(el).backgroundColor")
+        for text, ink, opacity in page.evaluate(_INKS) + page.evaluate(_FORMULAS):
+            if contrast(ink, ground) < 3 or opacity < 0.99:
+                wrong.append(
+                    f"{width}: “{text}” {ink} on {ground} has {contrast(ink, ground):.2f}:1, α {opacity}"
+                )
+    whole(page, f"{name}_{theme}_whole")
+    assert sentences(page) == []
+    assert sorted(set(wrong)) == [], "\n".join(sorted(set(wrong)))
+
+
+def whole(page: Page, name: str) -> None:
+    """A picture of all that can be scrolled to."""
+    height = page.evaluate(
+        "() => Math.max(...[...document.querySelectorAll('[data-testid=stMain]')].map(el => el.scrollHeight))"
+    )
+    page.set_viewport_size({"width": 1280, "height": max(720, min(int(height), 4000))})
+    settle(page, 300)
+    shot(page, name)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "/cell?cell_cell=GRU&cell_input=Noise&cell_T=400&cell_H=64&cell_unit=64&cell_t=400",
+        "/cell?cell_cell=RNN&cell_activation=identity&cell_init=Orthogonal&cell_gain=3&cell_input=Noise&cell_T=400&cell_t=400",
+        "/cell?cell_cell=LSTM&cell_text=WW&cell_t=2&cell_H=2&cell_unit=2",
+        "/flow?flow_radius=3&flow_activation=identity&flow_T=400&flow_H=64",
+        "/flow?flow_radius=0&flow_T=2",
+    ],
+    ids=["gru-400", "rnn-explodes", "lstm-2", "flow-explodes", "flow-zero"],
+)
+def test_extremes_stay_within_their_columns(page: Page, link: str, request: pytest.FixtureRequest) -> None:
+    open_link(page, link)
+    settle(page, 300)
+    shot(page, f"extreme_{request.node.callspec.id}")
+    wrong = page.evaluate(_OVERFLOW)
+    assert wrong == [], "\n".join(wrong)
+
+
+def test_a_theme_switch_reaches_pictures_and_equations(page: Page) -> None:
+    page.emulate_media(color_scheme="light")
+    open_link(page, "/cell")
+    light = page.evaluate(_INKS)
+    page.emulate_media(color_scheme="dark")
+    settle(page, 500)
+    ground = page.locator(".stApp").evaluate("el => getComputedStyle(el).backgroundColor")
+    assert page.evaluate(_INKS) != light
+    low = [(text, ink) for text, ink, _ in page.evaluate(_INKS) if contrast(ink, ground) < 3]
+    low += [(text, ink) for text, ink, _ in page.evaluate(_FORMULAS) if contrast(ink, ground) < 3]
+    shot(page, "cell_switched_to_dark")
+    assert low == [], low[:4]
+
+
+def test_tab_reaches_every_slider_and_an_arrow_moves_one_step(page: Page) -> None:
+    open_link(page, "/cell")
+    reached = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate(_FOCUSED))
+    for name in ("Step t", "Unit", "Forget bias", "Sequence length T", "PNG", "Show the code"):
+        assert name in reached, reached
+    step = page.locator(".st-key-cell_t input[type=range]")
+    for key, t in (("ArrowRight", 18), ("ArrowRight", 19), ("ArrowLeft", 18), ("Home", 1), ("End", 25)):
+        step.focus()
+        page.keyboard.press(key)
+        settle(page)
+        assert controls(page)["cell_t"] == str(t)
+        assert all(f"At step {t}" in words for words, _ in pictures(page))
+        expect(page.get_by_role("heading", name=f"The equations at step {t}, unit 3")).to_be_visible()
+        assert step.evaluate("el => el === document.activeElement"), "the slider keeps the focus"
+
+
+def test_headers_keep_everything_on_this_machine(page: Page) -> None:
+    for path in ("/", "/cell", "/flow", "/_stcore/health", "/nowhere"):
+        headers = page.request.get(path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'self'" in policy
+        assert "http" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+
+
+ROUTER = """
+import streamlit as st
+from rnnviz.ui import layout
+layout.frame()
+st.title("Scratch")
+if st.query_params.get("kind") == "value":
+    raise ValueError("H is **9** <b>x</b>; allowed: 1 to 8.")
+raise RuntimeError("a secret place")
+"""
+APP = """
+import streamlit as st
+from rnnviz.ui import layout
+app = st.App({router!r}, on_script_error=layout.show_failure)
+"""
+
+
+def test_what_nobody_foresaw_is_one_sentence(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "router.py").write_text(ROUTER)
+    (tmp_path / "app.py").write_text(APP.format(router=str(tmp_path / "router.py")))
+    with start_server(tmp_path / "app.py") as server:
+        context = browser.new_context(viewport={"width": 1280, "height": 720}, base_url=server.url)
+        page = context.new_page()
+        for link, start in (
+            ("/", "Something went wrong (RuntimeError)."),
+            ("/?kind=value", "H is **9** <b>x</b>; allowed: 1 to 8."),
+        ):
+            page.goto(link)
+            settle(page)
+            (sentence,) = sentences(page)
+            assert sentence.startswith(start)
+            assert sentence.endswith(".")
+            body = page.inner_text("body")
+            assert not re.search(r"Traceback|a secret place|File \"|\.py", body)
+            expect(page.get_by_role("heading", name="Scratch")).to_be_visible()
+        shot(page, "failure")
+        context.close()
+        assert "a secret place" in server.log()
