@@ -15,11 +15,11 @@ function copy(text) {
 }
 
 export default function ({ parentElement, setTriggerValue }) {
-  const ground = getComputedStyle(parentElement).getPropertyValue("--st-background-color")
-  if (grounds.has(parentElement) && grounds.get(parentElement) !== ground) setTriggerValue("theme", ground)
-  grounds.set(parentElement, ground)
   const button = parentElement.querySelector("button")
   const label = button.querySelector("span")
+  const ground = getComputedStyle(button).getPropertyValue("--st-background-color")
+  if (grounds.has(button) && grounds.get(button) !== ground) setTriggerValue("theme", ground)
+  grounds.set(button, ground)
   button.onclick = () =>
     copy(window.location.href)
       .then(() => "Link copied", () => "Copy it from the address bar")

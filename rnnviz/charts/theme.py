@@ -16,7 +16,8 @@ from typing import Any
 # the theme does not colour has a grey that stands out on white and on black alike.
 _GREY = "#7d8694"
 SCREEN = {
-    "axis": {"labelFontSize": 14, "titleFontSize": 14, "titlePadding": 10},
+    # Vega would go on naming an axis's first limits when its data change; a figure's own words do not.
+    "axis": {"aria": False, "labelFontSize": 14, "titleFontSize": 14, "titlePadding": 10},
     "text": {"fontSize": 14, "color": _GREY},
     "rule": {"color": _GREY},
 }

@@ -20,9 +20,9 @@ _CONTROLS = """() => Object.fromEntries(
   }))"""
 
 # Vega numbers its clips and gradients anew; everything else in a picture is the picture.
-_PICTURES = """() => [...document.querySelectorAll("[data-testid=stVegaLiteChart]")].map(el => {
+_PICTURES = """() => [...document.querySelectorAll("[data-testid=stVegaLiteChart]")].map((el, k) => {
   const svg = el.querySelector("svg").outerHTML
-  return [el.getAttribute("aria-label"), svg.replace(/(clip|gradient)[-_]?\\d+/g, "$1")]
+  return [document.querySelectorAll(".aloud")[k].textContent, svg.replace(/(clip|gradient)[-_]?\\d+/g, "$1")]
 })"""
 
 
