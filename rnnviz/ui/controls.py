@@ -11,7 +11,7 @@ from rnnviz import series
 from rnnviz.engine import CELLS, SCHEMES
 from rnnviz.experiment import Input, Model
 from rnnviz.signals import MAX_STEPS, sunspot_numbers
-from rnnviz.ui import state
+from rnnviz.ui import layout, state
 from rnnviz.ui.state import Choice, Control, Flag, Number, Text
 
 INPUTS = {
@@ -127,7 +127,10 @@ def choose_input(table: dict[str, Control], seed: int) -> Input:
         text = _long_enough_text(table["text"])
         return Input(kind, len(text), text=text)
     if kind == "numbers":
-        numbers = _choose_numbers(table["numbers"])[:MAX_STEPS]
+        numbers = _choose_numbers(table["numbers"])
+        if len(numbers) > MAX_STEPS:
+            state.note(f"The series has {len(numbers)} numbers; the first {MAX_STEPS} are used.")
+        numbers = numbers[:MAX_STEPS]
         return Input(kind, len(numbers), numbers=numbers)
     if kind == "sunspots":
         return Input(kind, table["steps"].draw(high=len(sunspot_numbers())))
@@ -157,22 +160,17 @@ def choose_model(table: dict[str, Control], cells: tuple[str, ...]) -> tuple[Mod
     for name in (name for spec in specs for name, _ in spec.choices):
         with main if name in PROMINENT else more:
             chosen[name] = table[name].draw()
-    if scheme == "chrono" and len(gated) < len(specs):
-        state.note(
-            "Chrono initialisation sets gate biases; a cell without gates is drawn as PyTorch draws it."
-        )
-    return tuple(
-        Model(
-            spec.name,
-            tuple((name, chosen[name]) for name, _ in spec.choices),
-            H,
-            seed,
-            scheme if scheme != "chrono" or spec in gated else "torch",
-            strengths if scheme != "chrono" or spec in gated else (),
-            forget_bias,
-        )
-        for spec in specs
-    )
+    models = []
+    for spec in specs:
+        options = tuple((name, chosen[name]) for name, _ in spec.choices)
+        drawn, told = scheme, strengths
+        if scheme == "chrono" and spec not in gated:
+            state.note(
+                f"Chrono sets gate biases; {spec.title} has no gates and is drawn as PyTorch draws it."
+            )
+            drawn, told = "torch", ()
+        models.append(Model(spec.name, options, H, seed, drawn, told, forget_bias))
+    return tuple(models)
 
 
 def model_of_each_cell() -> list[Model]:
@@ -208,12 +206,11 @@ def _table_import(control: Control) -> None:
     try:
         columns = {name: _long_enough(values) for name, values in series.read_table(content).items()}
     except series.SeriesError as problem:
-        st.error(str(problem))
+        st.error(layout.escape(str(problem)))
         return
     name = st.selectbox("Column", list(columns), index=len(columns) - 1, key=f"{control.key}_column")
     values = columns[name]
-    if len(values) > MAX_STEPS:
-        st.caption(f"{len(values)} numbers; the first {MAX_STEPS} are used.")
+    st.caption(f"{min(len(values), MAX_STEPS)} of {len(values)} numbers go into the link, to six digits.")
     st.button(
         "Use this column",
         type="primary",
