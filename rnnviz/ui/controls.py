@@ -163,13 +163,13 @@ def choose_model(table: dict[str, Control], cells: tuple[str, ...]) -> tuple[Mod
     models = []
     for spec in specs:
         options = tuple((name, chosen[name]) for name, _ in spec.choices)
-        drawn, told = scheme, strengths
+        how, strength = scheme, strengths
         if scheme == "chrono" and spec not in gated:
             state.note(
                 f"Chrono sets gate biases; {spec.title} has no gates and is drawn as PyTorch draws it."
             )
-            drawn, told = "torch", ()
-        models.append(Model(spec.name, options, H, seed, drawn, told, forget_bias))
+            how, strength = "torch", ()
+        models.append(Model(spec.name, options, H, seed, how, strength, forget_bias))
     return tuple(models)
 
 
