@@ -49,13 +49,7 @@ with words:
 fig = unit_lines(rows, t, unit, caption)
 layout.figure(fig, configuration, partial(trace_script, model, source, fig.title, caption, unit))
 
-path = st.expander(
-    TABLE["path"].label,
-    icon=":material/3d_rotation:",
-    key=TABLE["path"].key,
-    on_change="rerun",
-    bind="query-params",
-)
+path = TABLE["path"].draw()
 if path.open:
     with path:
         if H < 3:

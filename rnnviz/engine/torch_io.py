@@ -48,7 +48,7 @@ def from_torch(
     if direction not in _SUFFIX:
         raise ValueError(f"direction is {direction!r}; allowed: 'forward' and 'backward'")
     one_cell = isinstance(module, nn.RNNCellBase)
-    check.whole("layer", layer, 0, 0 if one_cell else int(module.num_layers) - 1)  # type: ignore[arg-type] # nn.Module's attributes are untyped
+    check.whole("layer", layer, 0, int(getattr(module, "num_layers", 1)) - 1)
     if _SUFFIX[direction] and not getattr(module, "bidirectional", False):
         raise ValueError(
             f"direction is {direction!r}; this module is not bidirectional: allowed is 'forward'"

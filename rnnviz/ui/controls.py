@@ -12,7 +12,7 @@ from rnnviz.engine import CELLS, SCHEMES
 from rnnviz.experiment import Input, Model
 from rnnviz.signals import MAX_STEPS, sunspot_numbers
 from rnnviz.ui import layout, state
-from rnnviz.ui.state import Choice, Control, Flag, Number, Text
+from rnnviz.ui.state import Choice, Control, Fold, Number, Text
 
 INPUTS = {
     "Text": "text",
@@ -103,7 +103,9 @@ CELL: dict[str, Control] = {
     **_model_controls("cell", H=12, scheme="PyTorch", forget_bias=1.0),
     "t": Number("cell_t", "Step t", 17, "Arrow keys step while the slider has the focus.", 1, MAX_STEPS, 1),
     "unit": Number("cell_unit", "Unit", 3, None, 1, 64, 1),
-    "path": Flag("cell_path", "The path of the hidden state, in three dimensions", False),
+    "path": Fold(
+        "cell_path", "The path of the hidden state, in three dimensions", False, icon=":material/3d_rotation:"
+    ),
 }
 FLOW: dict[str, Control] = {
     **_option_controls("flow"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
@@ -12,7 +13,7 @@ _NOTES = "_notes"
 
 
 @dataclass(frozen=True)
-class Control:
+class Control(ABC):
     """One widget, bound to the URL.
 
     Attributes:
@@ -47,16 +48,17 @@ class Control:
             return f"{self.label} stands {len(given)} times in the link ({self.key}); allowed: once."
         return self.problem(given[0]) if given else None
 
+    @abstractmethod
     def problem(self, raw: str) -> str | None:
         """What is wrong with a value from a link, in one sentence; None if it is good."""
-        raise NotImplementedError
 
     def said(self, value: Any) -> str:
         """A value as the visitor sees it."""
         return f"{value:g}"
 
+    @abstractmethod
     def _widget(self, **common: Any) -> Any:
-        raise NotImplementedError
+        """Draw it and return its value."""
 
     def _refusal(self, raw: str, allowed: str) -> str:
         shown = raw if len(raw) <= 30 else raw[:30] + "…"
@@ -67,7 +69,7 @@ class Control:
 class Choice(Control):
     """One of a few; ``options`` maps what is shown, also in the URL, to what is meant."""
 
-    options: Mapping[str, Any] = ()  # type: ignore[assignment] # a default only because the fields before have one
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def problem(self, raw: str) -> str | None:
         """As in `Control`."""
@@ -121,12 +123,21 @@ class Number(Control):
 
 
 @dataclass(frozen=True)
-class Flag(Control):
-    """Open or closed; the page draws it."""
+class Fold(Control):
+    """A part of the page that is open or closed; its value is the container, with ``open``."""
+
+    icon: str = ""
 
     def problem(self, raw: str) -> str | None:
         """As in `Control`."""
         return None if raw in ("true", "false") else self._refusal(raw, "true, false")
+
+    def said(self, value: Any) -> str:
+        """As in `Control`."""
+        return "open" if value.open else "closed"
+
+    def _widget(self, help: str | None = None, **common: Any) -> Any:
+        return st.expander(self.label, icon=self.icon, on_change="rerun", **common)
 
 
 @dataclass(frozen=True)

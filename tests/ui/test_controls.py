@@ -5,7 +5,7 @@ import pytest
 from rnnviz.engine import CELLS, SCHEMES
 from rnnviz.experiment import Input
 from rnnviz.ui import controls
-from rnnviz.ui.state import Choice, Control, Flag, Number, Text
+from rnnviz.ui.state import Choice, Control, Fold, Number, Text
 
 TABLES = {"cell": controls.CELL, "flow": controls.FLOW}
 ALL = [control for table in TABLES.values() for control in table.values()]
@@ -14,7 +14,7 @@ each = pytest.mark.parametrize("control", ALL, ids=lambda control: control.key)
 
 def said(control: Control) -> str:
     """A control's default as a link would say it."""
-    return str(control.default).lower() if isinstance(control, Flag) else str(control.default)
+    return str(control.default).lower() if isinstance(control, Fold) else str(control.default)
 
 
 def test_a_key_is_used_once() -> None:
