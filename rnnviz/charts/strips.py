@@ -71,15 +71,14 @@ def strips(rows: Sequence[Strip], tables: Mapping[str, Columns], t: int, unit: i
     T, H = rows[0].values.shape
     here = ", ".join(f"{row.name} {row.values[t - 1, unit - 1]:.3f}" for row in rows)
     units = [_top(k) + (unit - 0.5) / H for k in range(len(rows))]
-    labels = tuple(f"{row.name}  {row.title}" for row in rows)
-    shape = _skeleton(labels, T, symbols="symbol" in tables["input"], hover="cells" in tables)
+    names = tuple(row.name for row in rows)
     return Figure(
         stem="strips",
         title="Every unit, every step: what is kept, written and shown?",
         caption=caption,
         description=f"Heat maps of {', '.join(row.title for row in rows)} for {H} units over {T} steps. "
         f"At step {t}, unit {unit}: {here}.",
-        spec={**shape, "params": [{"name": "ranges", "value": [row.range_text for row in rows]}]},
+        spec=_skeleton(names, T, symbols="symbol" in tables["input"], hover="cells" in tables),
         data={
             "kind": ["step", *("unit" for _ in units)],
             "from": [t - 0.5, *(T + 0.5 for _ in units)],
@@ -112,6 +111,9 @@ def still_tables(rows: Sequence[Strip], x: NDArray[np.float64], symbols: Sequenc
             "url": [row.picture() for row in rows],
             "x": [T / 2 + 0.5] * len(rows),
             "y": [_top(k) + 0.5 for k in range(len(rows))],
+            "name": [row.name for row in rows],
+            "title": [row.title for row in rows],
+            "range": [row.range_text for row in rows],
         },
         "input": _input(x, symbols),
     }
@@ -154,18 +156,14 @@ def _bottom(count: int) -> float:
 
 
 @cache
-def _skeleton(labels: tuple[str, ...], T: int, symbols: bool, hover: bool) -> dict[str, Any]:
-    bottom = _bottom(len(labels))
-    centres = [round(_top(k) + 0.5, 6) for k in range(len(labels))]
-    label = "".join(
-        f"abs(datum.value - {centre}) < 0.01 ? [{text!r}, ranges[{k}]] : "
-        for k, (centre, text) in enumerate(zip(centres, labels, strict=True))
-    )
+def _skeleton(names: tuple[str, ...], T: int, symbols: bool, hover: bool) -> dict[str, Any]:
+    bottom = _bottom(len(names))
     x = alt.X("x:Q", title="step t").axis(grid=False, tickMinStep=1, tickCount=10)
     y = alt.Y("y:Q", title=None).scale(domain=[bottom, 0], nice=False)
     tip = alt.Tooltip("label:N", title=" ")
     colours = alt.Scale(domain=domain(QUANTITY, ["x", "h"]))
     ink = alt.Stroke("ink:N", legend=None).scale(colours)
+    beside = alt.Chart(alt.NamedData("images")).encode(x=alt.value(0), y="y:Q")
     source = alt.Chart(alt.NamedData("input")).encode(x="x:Q", y="y:Q")
     layers: list[alt.Chart] = [
         alt.Chart(alt.NamedData("images"))
@@ -174,9 +172,14 @@ def _skeleton(labels: tuple[str, ...], T: int, symbols: bool, hover: bool) -> di
         )
         .encode(
             x=x.scale(domain=[0.5, T + 0.5], nice=False),
-            y=y.axis(values=centres, labelExpr=label + "''", grid=False, domain=False, labelLimit=220),
+            y=y.axis(None),
             url="url:N",
-        )
+        ),
+        beside.mark_text(align="right", dx=-12, fontSize=19, fontStyle="italic", fontWeight=600).encode(
+            text="name:N", fill=alt.Fill("name:N", legend=None).scale(domain=domain(QUANTITY, names))
+        ),
+        beside.mark_text(align="right", dx=-34, dy=-8).encode(text="title:N"),
+        beside.mark_text(align="right", dx=-34, dy=10, fontSize=12).encode(text="range:N"),
     ]
     if symbols:
         size = float(np.clip(640 / T, 6, 17))
