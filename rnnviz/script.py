@@ -6,6 +6,8 @@ the last bits even where the dynamics are chaotic. They print the figure's table
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rnnviz.engine import CellSpec
 from rnnviz.experiment import Input, Model, caption_of
 
@@ -108,13 +110,10 @@ for t, row in enumerate(scores.tolist()):
 
 def gradient_script(models: tuple[Model, ...], source: Input, loss: str, title: str, caption: str) -> str:
     """A script that prints ‖∂L/∂s_t‖ of every state of every cell, by autograd."""
-    parts = [_head(source, title, caption), '\nprint("cell,state,step,steps_back,norm")\n']
     read = "h_all[-1:]" if loss == "last" else "h_all"
-    for model in models:
-        spec = model.spec
-        parts.append(
-            _parameters(model)
-            + f"""
+
+    def part(spec: CellSpec) -> str:
+        return f"""
 # Forward, with everything kept for the way back
 {spec.code[0]}
 {_zero_states(spec, tail=".requires_grad_()")}
@@ -130,18 +129,15 @@ for name, kept in zip({spec.state_names!r}, zip(*states)):
         scale = g.abs().max().item() or 1.0  # the square of a small gradient would be zero
         print("{spec.name}", name, t, T - t, repr(scale * (g / scale).norm().item()), sep=",")
 """
-        )
-    return "".join(parts)
+
+    return _norms_of_each(models, source, title, caption, part)
 
 
 def step_norm_script(models: tuple[Model, ...], source: Input, title: str, caption: str) -> str:
     """A script that prints ‖∂s_t/∂s_{t-1}‖₂ of every state of every cell, by autograd."""
-    parts = [_head(source, title, caption), '\nprint("cell,state,step,steps_back,norm")\n']
-    for model in models:
-        spec = model.spec
-        parts.append(
-            _parameters(model)
-            + f"""
+
+    def part(spec: CellSpec) -> str:
+        return f"""
 # Each step's own Jacobian
 {spec.code[0]}
 {_zero_states(spec)}
@@ -161,8 +157,17 @@ for k, name in enumerate({spec.state_names!r}):
         norm = torch.linalg.matrix_norm(jacobian[k][k][0, :, 0], ord=2).item()
         print("{spec.name}", name, t, T - t, repr(norm), sep=",")
 """
-        )
-    return "".join(parts)
+
+    return _norms_of_each(models, source, title, caption, part)
+
+
+def _norms_of_each(
+    models: tuple[Model, ...], source: Input, title: str, caption: str, part: Callable[[CellSpec], str]
+) -> str:
+    """One table of norms over all cells, its rows printed by each cell's ``part``."""
+    header = '\nprint("cell,state,step,steps_back,norm")\n'
+    parts = (_parameters(model) + part(model.spec) for model in models)
+    return _head(source, title, caption) + header + "".join(parts)
 
 
 def _head(source: Input, title: str, caption: str) -> str:

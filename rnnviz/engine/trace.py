@@ -93,10 +93,15 @@ class JacobianTrace:
 
     def block(self, of: str, wrt: str) -> Tensor:
         """∂of_t/∂wrt_{t-1} with the other states held fixed, (T,B,H,H), a view."""
-        H = self.step.shape[-1] // len(self.states)
-        row, column = self.states.index(of) * H, self.states.index(wrt) * H
-        return self.step[..., row : row + H, column : column + H]
+        return block(self.step, self.states, of, wrt)
 
     def step_log_norms(self, of: str, wrt: str | None = None) -> Tensor:
         """ln ‖∂of_t/∂wrt_{t-1}‖₂, (T,B), float64; ``wrt`` is ``of`` unless said."""
         return log_spectral_norm(self.block(of, wrt or of))
+
+
+def block(step: Tensor, states: tuple[str, ...], of: str, wrt: str) -> Tensor:
+    """∂of_t/∂wrt_{t-1} out of step Jacobians (…,S,S) that stack these states, (…,H,H), a view."""
+    H = step.shape[-1] // len(states)
+    row, column = states.index(of) * H, states.index(wrt) * H
+    return step[..., row : row + H, column : column + H]

@@ -19,6 +19,7 @@ from rnnviz.charts.strips import Strip, still_tables
 from rnnviz.engine import GateSpec, StateSpec, Trace, bptt, principal_components, unroll
 from rnnviz.engine.jacobians import step_jacobians
 from rnnviz.engine.norms import log_spectral_norm
+from rnnviz.engine.trace import block
 from rnnviz.experiment import Input, Model, loss_on
 from rnnviz.signals import Signal
 
@@ -103,12 +104,9 @@ def step_curves(model: Model, source: Input) -> tuple[Curve, ...]:
     spec, run = model.spec, trace(model, source)
     with torch.no_grad():
         jacobian = step_jacobians(spec, params(model, run.x.shape[2]), run)[:, 0]
-    H, back = model.hidden_size, np.arange(run.T - 1, -1, -1)
-    blocks = (jacobian[:, k * H : (k + 1) * H, k * H : (k + 1) * H] for k in range(len(spec.states)))
-    return tuple(
-        Curve(spec.name, spec.title, name, back, log_spectral_norm(block).numpy())
-        for name, block in zip(spec.state_names, blocks, strict=True)
-    )
+    back, names = np.arange(run.T - 1, -1, -1), spec.state_names
+    norms = {name: log_spectral_norm(block(jacobian, names, name, name)).numpy() for name in names}
+    return tuple(Curve(spec.name, spec.title, name, back, norm) for name, norm in norms.items())
 
 
 def warm(model: Model, source: Input) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 _NOTES = "_notes"
+_RESETS = "_resets"  # keys of controls that go back to their default in the next run
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,23 @@ class Control(ABC):
         """
         control = self if not limits else type(self)(**{**self.__dict__, **limits})
         refused = None if self.key in st.session_state else control.refused_link()
+        resets = st.session_state.setdefault(_RESETS, set())
+        if self.key in resets:
+            resets.discard(self.key)
+            st.session_state[self.key] = control.fallback
         value = control._widget(help=control.help, key=control.key, bind="query-params")
         if refused:
-            note(f"{refused} Shown is {control.said(value)}.")
+            shown = control.said(value) if control.fallback is None else "the default"
+            note(f"{refused} Shown is {shown}.")
+            # Streamlit makes something else of some, a whole number of a fraction; `check_link` runs again.
+            if control.fallback is not None and st.session_state.get(self.key) != control.fallback:
+                resets.add(self.key)
         return value
+
+    @property
+    def fallback(self) -> Any:
+        """What stands in for a value that nobody can have; None where Streamlit keeps the part that fits."""
+        return self.default
 
     def refused_link(self) -> str | None:
         """What is wrong with what the link says of this control, None if nothing is."""
@@ -54,7 +68,7 @@ class Control(ABC):
 
     def said(self, value: Any) -> str:
         """A value as the visitor sees it."""
-        return f"{value:g}"
+        return str(value)
 
     @abstractmethod
     def _widget(self, **common: Any) -> Any:
@@ -96,6 +110,11 @@ class Number(Control):
     high: float = 1
     step: float = 1
 
+    @property
+    def fallback(self) -> Any:
+        """The default, within limits that may have moved."""
+        return min(max(self.default, self.low), self.high)
+
     def problem(self, raw: str) -> str | None:
         """As in `Control`."""
         allowed = f"{self.low:g} to {self.high:g}"
@@ -113,7 +132,7 @@ class Number(Control):
         if self.low == self.high:  # nothing to slide
             st.markdown(f"{self.label}: {self.low:g}")
             return self.low
-        default: float | None = min(max(self.default, self.low), self.high)
+        default: float | None = self.fallback
         held = st.session_state.get(self.key)
         if held is not None and not self.low <= held <= self.high:
             # A limit that moved takes the value along, where Streamlit would go back to the default.
@@ -131,6 +150,10 @@ class Fold(Control):
     def problem(self, raw: str) -> str | None:
         """As in `Control`."""
         return None if raw in ("true", "false") else self._refusal(raw, "true, false")
+
+    @property
+    def fallback(self) -> None:
+        """None: Streamlit leaves it closed."""
 
     def said(self, value: Any) -> str:
         """As in `Control`."""
@@ -153,8 +176,12 @@ class Text(Control):
             return None
         return f"{self.label} in the link ({self.key}) has {len(raw)} characters; allowed: {self.max_chars}."
 
+    @property
+    def fallback(self) -> None:
+        """None: what fits is kept."""
+
     def said(self, value: Any) -> str:
-        """As in `Control`: Streamlit keeps what fits."""
+        """As in `Control`."""
         return f"the first {len(value)}"
 
     def _widget(self, **common: Any) -> Any:
@@ -170,12 +197,17 @@ def note(sentence: str) -> None:
 
 
 def take_notes() -> list[str]:
-    """What was noted in this run; each is told once."""
+    """What was noted in this run; each is told once, and not in a run that is about to be repeated."""
+    if st.session_state.get(_RESETS):
+        return []
     return list(dict.fromkeys(st.session_state.pop(_NOTES, [])))
 
 
 def check_link(controls: Iterable[Control]) -> None:
-    """Note and drop what the link still says when all is drawn: unknown names, values nobody can have."""
+    """When all is drawn: note and drop what the link still says, and run again where a control must go back.
+
+    A drawn widget cannot be changed in the same run.
+    """
     known = {control.key: control for control in controls}
     for name in [name for name in st.query_params if name not in st.session_state]:
         if name not in known:
@@ -186,3 +218,5 @@ def check_link(controls: Iterable[Control]) -> None:
         if refused:
             note(f"{refused} It is ignored.")
             del st.query_params[name]
+    if st.session_state.get(_RESETS):
+        st.rerun()

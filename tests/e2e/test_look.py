@@ -122,12 +122,12 @@ def test_a_theme_switch_reaches_pictures_and_equations(page: Page) -> None:
 
 
 def test_tab_reaches_every_slider_and_an_arrow_moves_one_step(page: Page) -> None:
-    open_link(page, "/cell")
+    open_link(page, "/cell?cell_input=Noise&cell_T=25")
     reached = []
     for _ in range(40):
         page.keyboard.press("Tab")
         reached.append(page.evaluate(_FOCUSED))
-    for name in ("Step t", "Unit", "Forget bias", "PNG", "Show the code"):
+    for name in ("Step t", "Unit", "Forget bias", "Sequence length T", "PNG", "Show the code"):
         assert name in reached, reached
     step = page.locator(".st-key-cell_t input[type=range]")
     for key, t in (("ArrowRight", 18), ("ArrowRight", 19), ("ArrowLeft", 18), ("Home", 1), ("End", 25)):

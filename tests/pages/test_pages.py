@@ -205,6 +205,13 @@ def test_a_link_with_too_much_is_cut_and_says_so(page: Page, name: str, kind: st
 
 
 @both
+def test_more_numbers_than_the_page_can_show_are_cut_and_it_says_so(page: Page) -> None:
+    at = visit(page, **{f"{page.url}_input": "Numbers", f"{page.url}_numbers": "1 2 " * 300})
+    assert told(at) == ["The series has 600 numbers; the first 400 are used."]
+    assert len(figures(at)) == 2
+
+
+@both
 @pytest.mark.parametrize("typed", ["", "abc", "1 nan 2", "inf 1", "5", "1 2 <b>", "1e999 2", "1_0 2", "#"])
 def test_numbers_that_are_none_are_told_once_and_the_page_stays(page: Page, typed: str) -> None:
     at = visit(page, **{f"{page.url}_input": "Numbers"})
