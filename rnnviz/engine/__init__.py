@@ -6,6 +6,8 @@ import torch
 
 from rnnviz.engine.bptt import bptt
 from rnnviz.engine.cells import CELLS
+from rnnviz.engine.clamp import Clamp, lesion
+from rnnviz.engine.graph import Edge, Graph, Node, Stage
 from rnnviz.engine.jacobians import jacobians, lyapunov
 from rnnviz.engine.params import count_params, init_params
 from rnnviz.engine.pca import principal_components
@@ -14,6 +16,7 @@ from rnnviz.engine.spec import CellSpec, Equation, GateSpec, StateSpec
 from rnnviz.engine.torch_io import from_torch, to_torch
 from rnnviz.engine.trace import GradTrace, JacobianTrace, Trace
 from rnnviz.engine.unroll import unroll
+from rnnviz.engine.wires import WireTrace, wires
 
 # At these sizes a second thread makes a step up to ten times slower; whoever sets one of these knows better.
 if not {"RNNVIZ_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"} & set(os.environ):
@@ -25,19 +28,27 @@ __all__ = [
     "CELLS",
     "SCHEMES",
     "CellSpec",
+    "Clamp",
+    "Edge",
     "Equation",
     "GateSpec",
     "GradTrace",
+    "Graph",
     "JacobianTrace",
+    "Node",
+    "Stage",
     "StateSpec",
     "Trace",
+    "WireTrace",
     "bptt",
     "count_params",
     "from_torch",
     "init_params",
     "jacobians",
+    "lesion",
     "lyapunov",
     "principal_components",
     "to_torch",
     "unroll",
+    "wires",
 ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from rnnviz.engine import check
+from rnnviz.engine.clamp import Clamp, holds
 from rnnviz.engine.spec import CellSpec, Params
 from rnnviz.engine.trace import GradTrace
 from rnnviz.engine.unroll import run
@@ -19,6 +20,7 @@ def bptt(
     x: Tensor,
     loss: Callable[[Tensor], Tensor],
     state0: Mapping[str, Tensor] | None = None,
+    clamp: Sequence[Clamp] = (),
 ) -> GradTrace:
     """Back-propagation through time: one forward and one backward pass.
 
@@ -28,6 +30,7 @@ def bptt(
         x: (T,B,D).
         loss: h (T,B,H) -> scalar.
         state0: name -> (B,H); what it does not name starts at zero.
+        clamp: what is held, as in `unroll`; nothing flows back through what is held.
 
     Returns:
         `GradTrace`: dL/ds_t for every state and t = 0…T, and the gradient of every parameter.
@@ -39,10 +42,11 @@ def bptt(
     """
     first = check.inputs(spec, params, x, state0)
     x = x.detach()
+    held = holds(spec, clamp, len(x), first["h"])
     with torch.enable_grad():
         leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
         first = {name: value.detach().requires_grad_() for name, value in first.items()}
-        states = [first, *(state for state, _ in run(spec, leaves, spec.project(x, leaves), first))]
+        states = [first, *(state for state, _ in run(spec, leaves, spec.project(x, leaves), first, x, held))]
         value = loss(torch.stack([state["h"] for state in states[1:]]))
         if not isinstance(value, Tensor) or value.dim() != 0:
             what = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"

@@ -12,6 +12,8 @@ from typing import Any
 
 from torch import Tensor
 
+from rnnviz.engine.graph import Graph, Stage
+
 State = dict[str, Tensor]  # name -> (B, H)
 Gates = dict[str, Tensor]  # name -> (B, H)
 Params = Mapping[str, Tensor]  # PyTorch's names and layout: W_ih (G·H,D), W_hh (G·H,H), b_ih, b_hh (G·H)
@@ -89,6 +91,9 @@ class CellSpec:
             pre-activations are sums of, for the equations' numbers.
         jacobian: ``(params, previous state, state, gates) -> (B,S,S)``: ∂s_t/∂s_{t-1} in closed
             form, s all states stacked; None to have it derived from `step`.
+        graph: the dataflow of one step, which the cell's picture is drawn from.
+        stages: the sub-steps in the order of the lectures.
+        symbols: LaTeX for those values of `terms` that are not written ``W_k x_t``, ``U_k h_{t-1}``, ``b_k``.
         code: `project` and `step` as a reader would write them in PyTorch, operation for operation: from
             ``x``, ``t``, ``H``, the parameters and the states' names to ``ax``, the gates and the new states.
         build: ``(**options) -> CellSpec``.
@@ -105,11 +110,14 @@ class CellSpec:
     project: Callable[[Tensor, Params], Tensor] = field(compare=False, repr=False)
     step: Callable[[Tensor, State, Params], tuple[State, Gates]] = field(compare=False, repr=False)
     terms: Callable[[Tensor, State, Gates, Params], dict[str, Tensor]] = field(compare=False, repr=False)
+    graph: Graph = field(repr=False)
+    stages: tuple[Stage, ...] = field(repr=False)
     code: tuple[str, str] = field(compare=False, repr=False)
     build: Callable[..., CellSpec] = field(compare=False, repr=False)
     jacobian: Callable[[Params, State, State, Gates], Tensor] | None = field(
         default=None, compare=False, repr=False
     )
+    symbols: tuple[tuple[str, str], ...] = ()
     options: tuple[tuple[str, str], ...] = ()
     choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
 

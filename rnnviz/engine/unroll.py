@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from rnnviz.engine import check
+from rnnviz.engine.clamp import Clamp, Hold, changing, holds
 from rnnviz.engine.spec import CellSpec, Gates, Params, State
 from rnnviz.engine.trace import Trace
 
@@ -17,14 +18,44 @@ RECORD_EVERY = 32
 PROJECT_BYTES = 2**22
 
 
-def run(spec: CellSpec, params: Params, ax: Tensor, state: State) -> Iterator[tuple[State, Gates]]:
-    """Step after step; ``ax`` (T,B,G·H) from ``spec.project``. The one loop through time."""
-    for ax_t in ax.unbind(0):
-        state, gates = spec.step(ax_t, state, params)
+def run(
+    spec: CellSpec,
+    params: Params,
+    ax: Tensor,
+    state: State,
+    x: Tensor | None = None,
+    held: Mapping[str, Hold] | None = None,
+) -> Iterator[tuple[State, Gates]]:
+    """Step after step. The one loop through time.
+
+    Args:
+        spec, params: the cell.
+        ax: (T,B,G·H) from ``spec.project``.
+        state: the initial one.
+        x, held: the input (T,B,D) and what is held, from `holds`. Steps at which nothing is held are the
+            cell's own, so that a run does not differ before its first clamp.
+    """
+    active = [False] * len(ax)
+    if held:
+        active = torch.stack([where.flatten(1).any(1) for where, _ in held.values()]).any(0).tolist()
+    for t, ax_t in enumerate(ax.unbind(0)):
+        if x is not None and held and active[t]:
+            given = {"x": x[t], **{f"{name}_prev": value for name, value in state.items()}}
+            values = spec.graph.evaluate(given, params, spec.blocks, changing(held, t))
+            state = {name: values[name] for name in spec.state_names}
+            gates = {name: values[name] for name in spec.gate_names}
+        else:
+            state, gates = spec.step(ax_t, state, params)
         yield state, gates
 
 
-def unroll(spec: CellSpec, params: Params, x: Tensor, state0: Mapping[str, Tensor] | None = None) -> Trace:
+def unroll(
+    spec: CellSpec,
+    params: Params,
+    x: Tensor,
+    state0: Mapping[str, Tensor] | None = None,
+    clamp: Sequence[Clamp] = (),
+) -> Trace:
     """Run a cell over a sequence and record every state and gate.
 
     Args:
@@ -32,6 +63,7 @@ def unroll(spec: CellSpec, params: Params, x: Tensor, state0: Mapping[str, Tenso
         params: its parameters, float32 or float64.
         x: (T,B,D), of the same type, finite.
         state0: name -> (B,H); what it does not name starts at zero.
+        clamp: what to hold at which units and steps; see `Clamp`.
 
     Returns:
         `Trace`, with nothing attached to autograd.
@@ -48,6 +80,7 @@ def unroll(spec: CellSpec, params: Params, x: Tensor, state0: Mapping[str, Tenso
     first = check.inputs(spec, params, x, state0)
     x = x.detach()
     (T, B, _), H = x.shape, first["h"].shape[1]
+    held = holds(spec, clamp, T, x.new_empty(H))
     states = {name: x.new_empty(T + 1, B, H) for name in spec.state_names}
     gates = {name: x.new_empty(T, B, H) for name in spec.gate_names}
     # Inference mode spares the loop autograd's bookkeeping; what was made outside of it stays ordinary.
@@ -60,7 +93,8 @@ def unroll(spec: CellSpec, params: Params, x: Tensor, state0: Mapping[str, Tenso
             if start % together == 0:
                 ax = spec.project(x[start : start + together], params)
             part = ax[start % together : start % together + RECORD_EVERY]
-            steps = list(run(spec, params, part, state))
+            now = {name: (where[start:], what[start:]) for name, (where, what) in held.items()}
+            steps = list(run(spec, params, part, state, x[start:], now))
             stop, state = start + len(steps), steps[-1][0]
             for name, whole in states.items():
                 torch.stack([s[name] for s, _ in steps], out=whole[start + 1 : stop + 1])

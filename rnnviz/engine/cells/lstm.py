@@ -7,6 +7,7 @@ from math import inf
 import torch
 from torch import Tensor
 
+from rnnviz.engine.graph import ENTER, LEAVE, Edge, Graph, Node, Stage, bus, gate
 from rnnviz.engine.linear import PROJECT_CODE, linear_terms, project_with_both_biases
 from rnnviz.engine.spec import CellSpec, Equation, Gates, GateSpec, Params, State, StateSpec
 
@@ -54,6 +55,66 @@ c = torch.addcmul(f * c, i, g)  # f * c + i * g
 h = o * c.tanh()"""
 
 
+GRAPH = Graph(
+    nodes=(
+        Node("x", ENTER, (185, 400)),
+        Node("h_prev", ENTER, (0, 345)),
+        Node("c_prev", ENTER, (0, 62)),
+        *gate("f", "sigmoid", (285, 258), stage=1),
+        *gate("i", "sigmoid", (410, 258), stage=2),
+        *gate("g", "tanh", (530, 258), stage=2),
+        Node("fc", "times", (285, 62), stage=3, like="c", label=r"f_t \odot c_{t-1}"),
+        Node("ig", "times", (530, 152), stage=3, like="c", label=r"i_t \odot g_t"),
+        Node("c", "plus", (530, 62), stage=3),
+        *gate("o", "sigmoid", (665, 258), stage=4),
+        Node("tanh_c", "tanh", (790, 132), stage=4, like="c", label=r"\tanh c_t"),
+        Node("h", "times", (790, 222), stage=4),
+        Node("c_next", LEAVE, (1000, 62), stage=3, like="c"),
+        Node("h_next", LEAVE, (1000, 345), stage=4, like="h"),
+        Node("h_out", LEAVE, (930, 0), stage=4, like="h"),
+    ),
+    edges=(
+        *(
+            wire
+            for k, x in (("f", 285), ("i", 410), ("g", 530), ("o", 665))
+            for wire in bus(k, x, "", "V345")
+        ),
+        Edge("f", "fc"),
+        Edge("c_prev", "fc"),
+        Edge("i", "ig", "V152"),
+        Edge("g", "ig"),
+        Edge("fc", "c"),
+        Edge("ig", "c"),
+        Edge("c", "c_next"),
+        Edge("c", "tanh_c", "H790"),
+        Edge("o", "h", "V222"),
+        Edge("tanh_c", "h"),
+        Edge("h", "h_next", "V345"),
+        Edge("h", "h_out", "V345 H930"),
+    ),
+)
+STAGES = (
+    Stage(
+        "Forget gate",
+        "The forget gate looks at the input and the last hidden state: at 1 it keeps, at 0 it erases.",
+        ("f",),
+    ),
+    Stage(
+        "Input gate and candidate",
+        "The candidate is what could be written; the input gate says how much of it.",
+        ("i", "g"),
+    ),
+    Stage(
+        "New cell state",
+        "Old memory times forget gate, plus candidate times input gate: only × and + on this line.",
+        ("c",),
+    ),
+    Stage(
+        "Output gate and hidden state", "The output gate decides how much of the memory is shown.", ("o", "h")
+    ),
+)
+
+
 def _gate(name: str, squash: str) -> Equation:
     return Equation(
         name,
@@ -88,6 +149,8 @@ def lstm() -> CellSpec:
         project=project_with_both_biases,
         step=step,
         terms=terms,
+        graph=GRAPH,
+        stages=STAGES,
         code=(PROJECT_CODE, CODE),
         jacobian=jacobian,
         build=lstm,

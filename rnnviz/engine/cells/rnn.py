@@ -10,6 +10,7 @@ from math import inf
 import torch
 from torch import Tensor
 
+from rnnviz.engine.graph import AFFINE, ENTER, LEAVE, Edge, Graph, Node, Stage
 from rnnviz.engine.linear import PROJECT_CODE, linear_terms, project_with_both_biases
 from rnnviz.engine.spec import CellSpec, Equation, Gates, Params, State, StateSpec
 
@@ -51,6 +52,47 @@ def terms(x: Tensor, before: State, gates: Gates, params: Params) -> dict[str, T
     return linear_terms(BLOCKS, x, before["h"], params)
 
 
+def _graph(activation: str) -> Graph:
+    return Graph(
+        nodes=(
+            Node("x", ENTER, (400, 400)),
+            Node("h_prev", ENTER, (0, 170)),
+            Node("Uh", AFFINE, (245, 170), stage=1, like="h", label="U h_{t-1}", block="h"),
+            Node(
+                "Wx",
+                AFFINE,
+                (400, 300),
+                stage=1,
+                like="x",
+                label="W x_t + b",
+                block="h",
+                biases=("b_ih", "b_hh"),
+            ),
+            Node("a", "plus", (400, 170), stage=1, like="h", label="a_t"),
+            Node("h", activation, (610, 170), stage=2),
+            Node("h_next", LEAVE, (1000, 170), stage=2, like="h"),
+            Node("h_out", LEAVE, (785, 0), stage=2, like="h"),
+        ),
+        edges=(
+            Edge("h_prev", "Uh", weight="W_hh"),
+            Edge("x", "Wx", weight="W_ih"),
+            Edge("Uh", "a"),
+            Edge("Wx", "a"),
+            Edge("a", "h"),
+            Edge("h", "h_next"),
+            Edge("h", "h_out", "H785"),
+        ),
+    )
+
+
+STAGES = (
+    Stage(
+        "Sum", "The same two matrices at every step: one for what comes in, one for what was there.", ("h",)
+    ),
+    Stage("Squash", "One nonlinearity, and the result is at once the output and the memory.", ("h",)),
+)
+
+
 def rnn(activation: str = "tanh") -> CellSpec:
     """The Elman network with a choice of φ."""
     phi = ACTIVATIONS[activation]
@@ -72,6 +114,9 @@ def rnn(activation: str = "tanh") -> CellSpec:
         project=project_with_both_biases,
         step=partial(step, activation=activation),
         terms=terms,
+        graph=_graph(activation),
+        stages=STAGES,
+        symbols=(("Wx_h", "W x_t"), ("Uh_h", "U h_{t-1}"), ("b_h", "b")),
         code=(PROJECT_CODE, f"h = {phi.code}(torch.addmm(ax[t], h, W_hh.T))"),
         jacobian=partial(jacobian, activation=activation),
         build=rnn,
