@@ -69,7 +69,7 @@ def wires(
 
         def tap(edge: Edge, value: Tensor) -> Tensor:
             if kinds[edge.target] == AFFINE:
-                return value if through_matrices else value.detach()
+                return value if through_matrices else value.detach().requires_grad_()
             taps[edge.source, edge.target] = carried = value.clone()
             return carried
 
