@@ -89,8 +89,13 @@ def wires(
 
     values, d_nodes, d_edges = backward(through_matrices=True)
     for edge in spec.graph.edges:
-        if kinds[edge.target] == LEAVE:  # back from the next step: the total, less what its own step adds
-            d_edges[edge.source, edge.target] = arriving[edge.source] - d_nodes[edge.source]
+        if kinds[edge.target] == LEAVE:
+            if edge.source == "h":  # the loss reads it too: the total, less what its own step adds
+                onwards = arriving["h"] - d_nodes["h"]
+            else:
+                after = d_nodes[f"{edge.source}_prev"]
+                onwards = torch.cat([after[1:], torch.zeros_like(after[:1])])
+            d_edges[edge.source, edge.target] = onwards
     _, straight, _ = backward(through_matrices=False)
     computed = [name for name, op in kinds.items() if op not in (ENTER, LEAVE)]
     return WireTrace(
