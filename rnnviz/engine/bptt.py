@@ -47,19 +47,21 @@ def bptt(
         leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
         first = {name: value.detach().requires_grad_() for name, value in first.items()}
         states = [first, *(state for state, _ in run(spec, leaves, spec.project(x, leaves), first, x, held))]
-        value = loss(torch.stack([state["h"] for state in states[1:]]))
+        read = torch.stack([state["h"] for state in states[1:]])
+        value = loss(read)
         if not isinstance(value, Tensor) or value.dim() != 0:
             what = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
             raise ValueError(f"loss returned {what}; allowed: a scalar tensor")
         wanted = [state[name] for name in spec.state_names for state in states]
+        asked = [*wanted, *leaves.values(), read]
         # A loss that does not depend on the states has zero gradients; autograd would refuse it.
         found = (
-            torch.autograd.grad(value, [*wanted, *leaves.values()], materialize_grads=True)
+            torch.autograd.grad(value, asked, materialize_grads=True)
             if value.requires_grad
-            else [torch.zeros_like(v) for v in (*wanted, *leaves.values())]
+            else [torch.zeros_like(v) for v in asked]
         )
     n = len(states)
     d_states = {name: torch.stack(found[k * n : (k + 1) * n]) for k, name in enumerate(spec.state_names)}
     # Cloned: autograd hands the two biases, whose sum is all that counts, one and the same tensor.
-    d_params = {name: d.clone() for name, d in zip(leaves, found[len(wanted) :], strict=True)}
-    return GradTrace(value.item(), d_states, d_params)
+    d_params = {name: d.clone() for name, d in zip(leaves, found[len(wanted) : -1], strict=True)}
+    return GradTrace(value.item(), d_states, found[-1], d_params)

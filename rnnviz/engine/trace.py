@@ -61,11 +61,13 @@ class GradTrace:
         loss: the loss's value.
         d_states: name -> (T+1,B,H): the total derivatives dL/ds_t, as autograd has them. For an LSTM
             dL/dc_t includes the path through h_t; the partial derivative at fixed h_t does not.
+        d_loss: (T,B,H): what the loss itself asks of h_t, later steps held fixed.
         d_params: name -> the parameter's shape.
     """
 
     loss: float
     d_states: dict[str, Tensor]
+    d_loss: Tensor
     d_params: dict[str, Tensor]
 
     def norms(self, name: str) -> Tensor:

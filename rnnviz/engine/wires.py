@@ -24,8 +24,9 @@ class WireTrace:
     Attributes:
         values: node -> (T,B,H), for every node that the cell computes; index t-1 belongs to step t.
         d_nodes: node -> (T,B,H): dL/dnode, total over its readers, the next step included.
-        d_edges: (source, target) -> (T,B,H): what flows back along one wire, into its source. Wires into
-            an affine node are left out: along them flows a whole vector.
+        d_edges: (source, target) -> (T,B,H): what flows back along one wire, into its source: out of
+            ``h_next`` what step t+1 sends back, out of any other exit what the loss asks. Wires into an
+            affine node are left out: along them flows a whole vector.
         direct: state -> (T,B,H): the part of dL/ds_{t-1} that comes straight along the state's line, past
             every matrix; zero where a cell has no such line. The rest comes through the gates.
     """
@@ -90,11 +91,8 @@ def wires(
     values, d_nodes, d_edges = backward(through_matrices=True)
     for edge in spec.graph.edges:
         if kinds[edge.target] == LEAVE:
-            if edge.source == "h":  # the loss reads it too: the total, less what its own step adds
-                onwards = arriving["h"] - d_nodes["h"]
-            else:
-                after = d_nodes[f"{edge.source}_prev"]
-                onwards = torch.cat([after[1:], torch.zeros_like(after[:1])])
+            before = d_nodes.get(edge.target.replace("_next", "_prev"))
+            onwards = gradients.d_loss if before is None else _one_later(before)
             d_edges[edge.source, edge.target] = onwards
     _, straight, _ = backward(through_matrices=False)
     computed = [name for name, op in kinds.items() if op not in (ENTER, LEAVE)]
@@ -104,3 +102,8 @@ def wires(
         d_edges,
         {name: straight[f"{name}_prev"] for name in arriving},
     )
+
+
+def _one_later(value: Tensor) -> Tensor:
+    """(T,B,H) moved one step earlier: what step t+1 sends back to step t, nothing to the last."""
+    return torch.cat([value[1:], torch.zeros_like(value[:1])])
