@@ -9,7 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rnnviz.ui import layout, warm
+from rnnviz.ui import downloads, layout, warm
 
 HEADERS = {
     # Nothing leaves this machine: no script, style, font, picture or socket from elsewhere.
@@ -49,6 +49,7 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
 app = st.App(
     "rnnviz/ui/router.py",
     lifespan=lifespan,
+    routes=downloads.routes(),
     middleware=[Middleware(Headers)],
     on_script_error=layout.show_failure,
 )

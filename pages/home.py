@@ -1,10 +1,8 @@
 """Home: a real run that is already alive, and links to prepared views."""
 
-import json
-
 import streamlit as st
 
-from rnnviz.ui import layout, living, state
+from rnnviz.ui import layout, state, stepper
 from rnnviz.ui.pages import CELL, FLOW, Page
 
 RUN = {"cell_init": "Spectral radius", "cell_radius": "1.5"}
@@ -51,8 +49,8 @@ layout.header(
     "Recurrent networks, from the inside",
     "An LSTM with random weights reads a sentence. Watch what it keeps, writes and shows.",
 )
-record = json.loads((layout.ASSETS / "home.json").read_text(encoding="utf-8"))
-living.living_picture(record, key="living")
+run = (layout.ASSETS / "home.bin").read_bytes()
+stepper.stepper(run, key="living")
 
 for row in (VIEWS[:3], VIEWS[3:]):
     for column, (page, title, sentence, query) in zip(st.columns(3), row, strict=True):

@@ -10,6 +10,9 @@ from collections.abc import Callable
 
 from rnnviz.engine import CellSpec
 from rnnviz.experiment import Input, Model, caption_of
+from rnnviz.whatif import WhatIf
+
+AS_IT_IS = WhatIf()
 
 _HEAD = '''"""{title}
 
@@ -64,7 +67,14 @@ b_keep = torch.empty(H).uniform_(1.0, {t_max} - 1.0, generator=rng).log()"""
 _DEFAULTS = {"gain": 1.0, "std": 0.001, "radius": 1.0, "t_max": 100.0}
 
 
-def trace_script(model: Model, source: Input, title: str, caption: str, unit: int | None = None) -> str:
+def trace_script(
+    model: Model,
+    source: Input,
+    title: str,
+    caption: str,
+    unit: int | None = None,
+    whatif: WhatIf = AS_IT_IS,
+) -> str:
     """A script that runs one cell and prints every state and gate, of every unit or of one (from 1)."""
     names = [equation.name for equation in model.spec.equations]
     row = '*(repr(v.item()) for v in values[:, {}]), sep=",")'
@@ -77,8 +87,9 @@ def trace_script(model: Model, source: Input, title: str, caption: str, unit: in
         head, tail = "step,", "    print(t, " + row.format(f"{unit} - 1")
     return (
         _head(source, title, caption)
+        + _changed_input(whatif)
         + _parameters(model)
-        + _through_time(model, f"torch.stack([{', '.join(names)}])[:, 0]")
+        + _through_time(model, f"torch.stack([{', '.join(names)}])[:, 0]", whatif)
         + f"""
 print("{head}{",".join(names)}")
 for t, values in enumerate(record, 1):
@@ -87,12 +98,13 @@ for t, values in enumerate(record, 1):
     )
 
 
-def path_script(model: Model, source: Input, title: str, caption: str) -> str:
+def path_script(model: Model, source: Input, title: str, caption: str, whatif: WhatIf = AS_IT_IS) -> str:
     """A script that prints the hidden state's path along its three principal directions."""
     return (
         _head(source, title, caption)
+        + _changed_input(whatif)
         + _parameters(model)
-        + _through_time(model, "h[0]")
+        + _through_time(model, "h[0]", whatif)
         + """
 # Principal directions of the states, the first of them included; each has its largest weight positive
 states = torch.stack([torch.zeros(H), *record])
@@ -200,16 +212,52 @@ def _parameters(model: Model) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _through_time(model: Model, kept: str) -> str:
-    return f"""
+def _changed_input(whatif: WhatIf) -> str:
+    lines = []
+    for step, feature, value in whatif.edits:
+        if feature is not None:
+            lines.append(f"x[{step - 1}] = 0")
+        lines.append(f"x[{step - 1}, 0, {feature or 0}] = {value!r}")
+    return "\n# What if\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+_HOLD = """
+# What if: name, value, units from 0 and steps from 1, None for all
+held = {held}
+
+
+def hold(name, t, values):
+    values = values.clone()
+    for what, value, units, steps in held:
+        if what == name and (steps is None or t + 1 in steps):
+            values[:, slice(None) if units is None else list(units)] = value
+    return values
+
+"""
+
+
+def _through_time(model: Model, kept: str, whatif: WhatIf) -> str:
+    clamps = whatif.held(model.spec)
+    held = [(clamp.name, clamp.value, clamp.units, clamp.steps) for clamp in clamps]
+    return f"""{_HOLD.format(held=held) if held else ""}
 # Through time
 {model.spec.code[0]}
 {_zero_states(model.spec)}
 record = []
 for t in range(T):
-{_indent(model.spec.code[1])}
+{_indent(_holding(model.spec.code[1], {clamp.name for clamp in clamps}))}
     record.append({kept})
 """
+
+
+def _holding(code: str, names: set[str]) -> str:
+    """The step's code, each held value replaced as soon as it is there."""
+    lines = []
+    for line in code.splitlines():
+        lines.append(line)
+        assigned = line.partition(" = ")[0].split(", ")
+        lines += [f'{name} = hold("{name}", t, {name})' for name in assigned if name in names]
+    return "\n".join(lines)
 
 
 def _zero_states(spec: CellSpec, tail: str = "") -> str:

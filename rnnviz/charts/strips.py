@@ -39,6 +39,11 @@ class Strip:
     high: float
 
     @property
+    def is_gate(self) -> bool:
+        """Whether it lies between 0 and 1."""
+        return self.low == 0 and self.high == 1
+
+    @property
     def limit(self) -> float:
         """Half the width of a signed scale: 1 for what is bounded by it, else the largest value."""
         if np.isfinite(self.low) and np.isfinite(self.high):
@@ -48,12 +53,11 @@ class Strip:
     @property
     def range_text(self) -> str:
         """The range that the colours span, as it is printed."""
-        return "0 … 1" if self.low == 0 and self.high == 1 else f"±{self.limit:.3g}"
+        return "0 … 1" if self.is_gate else f"±{self.limit:.3g}"
 
     def picture(self) -> str:
         """The strip as a PNG data address, one pixel a value, unit 1 on top."""
-        gate = self.low == 0 and self.high == 1
-        low, stops = (0.0, SEQUENTIAL) if gate else (-self.limit, DIVERGING)
+        low, stops = (0.0, SEQUENTIAL) if self.is_gate else (-self.limit, DIVERGING)
         buffer = io.BytesIO()
         Image.fromarray(paint(self.values.T, low, self.limit, stops)).save(buffer, "PNG")
         return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -35,7 +35,8 @@ class Node:
     """A value inside a cell.
 
     Attributes:
-        name: ``x``, a state of the step before as ``h_prev``, a gate's or state's own name, or any other.
+        name: ``x``, a state of the step before as ``h_prev``, of this step on its way to the next as
+            ``h_next``, a gate's or state's own name, or any other.
         op: ``enter``, ``affine`` or a key of `OPS`.
         at: a hint of its place, (right, down) in the units of `Graph.size`; None draws it inside its reader.
         stage: the sub-step that computes it, 0 for what is there before the first.
@@ -84,7 +85,7 @@ class Graph:
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     size: tuple[float, float] = (1000, 400)
-    body: tuple[float, float, float, float] = (120, 14, 880, 378)
+    body: tuple[float, float, float, float] = (110, 14, 912, 380)
 
     def into(self, name: str) -> tuple[Edge, ...]:
         """The edges that bring a node its operands, in order."""

@@ -7,22 +7,26 @@ every call, which is felt under a slider.
 from __future__ import annotations
 
 from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from rnnviz.charts import stepper
 from rnnviz.charts.figure import Columns
 from rnnviz.charts.gradient_flow import Curve
 from rnnviz.charts.state_path import Scene, state_path
 from rnnviz.charts.strips import Strip, still_tables
-from rnnviz.engine import GateSpec, StateSpec, Trace, bptt, principal_components, unroll
+from rnnviz.engine import Trace, bptt, principal_components, unroll, wires
 from rnnviz.engine.jacobians import step_jacobians
 from rnnviz.engine.norms import log_spectral_norm
 from rnnviz.engine.trace import block
 from rnnviz.experiment import Input, Model, loss_on
 from rnnviz.signals import Signal
+from rnnviz.whatif import WhatIf
 
+NOTHING = WhatIf()
 _keep = lru_cache(maxsize=128)
 
 
@@ -39,49 +43,55 @@ def params(model: Model, input_size: int) -> dict[str, Tensor]:
 
 
 @_keep
-def trace(model: Model, source: Input) -> Trace:
+def trace(model: Model, source: Input, whatif: WhatIf = NOTHING) -> Trace:
     """A cell's run over an input."""
-    x = sequence(source).x
-    return unroll(model.spec, params(model, x.shape[2]), x)
+    x = whatif.input(sequence(source).x)
+    return unroll(model.spec, params(model, x.shape[2]), x, clamp=whatif.held(model.spec))
 
 
 @_keep
-def strips_of(model: Model, source: Input) -> tuple[Strip, ...]:
+def strips_of(model: Model, source: Input, whatif: WhatIf) -> tuple[Strip, ...]:
     """Every gate and state of a run, in the order of the cell's equations."""
-    spec, run = model.spec, trace(model, source)
-    values = {**run.gates, **{name: state[1:] for name, state in run.states.items()}}
-    parts: dict[str, GateSpec | StateSpec] = {gate.name: gate for gate in spec.gates}
-    parts |= {state.name: state for state in spec.states}
-    return tuple(
-        Strip(part.name, part.title, values[part.name][:, 0].numpy(), part.low, part.high)
-        for part in (parts[equation.name] for equation in spec.equations)
+    return stepper.strips_of(model.spec, trace(model, source, whatif))
+
+
+@_keep
+def strip_tables(model: Model, source: Input, whatif: WhatIf) -> dict[str, Columns]:
+    """What the strips' figure shows at every step alike."""
+    x, symbols = trace(model, source, whatif).x, sequence(source).symbols
+    return still_tables(strips_of(model, source, whatif), x[:, 0].numpy(), symbols)
+
+
+@_keep
+def stepper_run(
+    model: Model, source: Input, whatif: WhatIf, loss: str, caption: str, start: tuple[tuple[str, Any], ...]
+) -> bytes:
+    """The whole run, forward and backward, as the stepper takes it."""
+    spec, signal, run = model.spec, sequence(source), trace(model, source, whatif)
+    weights, held = params(model, run.x.shape[2]), whatif.held(spec)
+    gradients = bptt(spec, weights, run.x, partial(loss_on, loss), clamp=held)
+    alphabet = sorted(set(signal.symbols))
+    return stepper.pack(
+        stepper.Run(
+            spec,
+            weights,
+            run,
+            gradients,
+            wires(spec, weights, run, gradients, held),
+            [alphabet[k] for k in run.x[:, 0].argmax(1).tolist()] if alphabet else (),
+            alphabet,
+            caption,
+            {"last": "the last step", "all": "every step"}[loss],
+            trace(model, source) if whatif else None,
+        ),
+        dict(start),
     )
 
 
 @_keep
-def strip_tables(model: Model, source: Input) -> dict[str, Columns]:
-    """What the strips' figure shows at every step alike."""
-    signal = sequence(source)
-    return still_tables(strips_of(model, source), signal.x[:, 0].numpy(), signal.symbols)
-
-
-@_keep
-def live_values(model: Model, source: Input, t: int, unit: int) -> dict[str, float]:
-    """Every number in the equations of one unit at one step, both counted from 1."""
-    spec, run = model.spec, trace(model, source)
-    before = {name: values[t - 1] for name, values in run.states.items()}
-    after = {name: values[t] for name, values in run.states.items()}
-    gates = {name: values[t - 1] for name, values in run.gates.items()}
-    with torch.no_grad():
-        terms = spec.terms(run.x[t - 1], before, gates, params(model, run.x.shape[2]))
-    values = {**terms, **gates, **after, **{f"{name}_prev": value for name, value in before.items()}}
-    return {name: float(value[0, unit - 1]) for name, value in values.items()}
-
-
-@_keep
-def state_scene(model: Model, source: Input, caption: str) -> Scene:
+def state_scene(model: Model, source: Input, whatif: WhatIf, caption: str) -> Scene:
     """The hidden state's path in three dimensions; needs three units and two steps."""
-    h = trace(model, source).states["h"][:, 0]
+    h = trace(model, source, whatif).states["h"][:, 0]
     scores, shares = principal_components(h, 3)
     return state_path(scores.numpy(), shares.numpy(), sequence(source).symbols, caption)
 
@@ -113,5 +123,5 @@ def warm(model: Model, source: Input) -> None:
     """Call everything once: the first call of an operation costs tens of milliseconds."""
     gradient_curves(model, source, "last")
     step_curves(model, source)
-    strip_tables(model, source)
-    live_values(model, source, 1, 1)
+    strip_tables(model, source, NOTHING)
+    stepper_run(model, source, NOTHING, "last", "", ())

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from inspect import signature
 from typing import Any
 
 import streamlit as st
 
 from rnnviz import series
-from rnnviz.engine import CELLS, SCHEMES
+from rnnviz.engine import CELLS, SCHEMES, CellSpec, Clamp, GateSpec, StateSpec
 from rnnviz.experiment import Input, Model
-from rnnviz.signals import MAX_STEPS, sunspot_numbers
+from rnnviz.signals import MAX_STEPS, Signal, sunspot_numbers
 from rnnviz.ui import layout, state
-from rnnviz.ui.state import Choice, Control, Fold, Number, Text
+from rnnviz.ui.state import Choice, Control, Fold, HeldChoice, HeldNumber, Number, Text
+from rnnviz.whatif import WhatIf, edits, places
 
 INPUTS = {
     "Text": "text",
@@ -101,8 +103,31 @@ CELL: dict[str, Control] = {
     **_option_controls("cell"),
     **_input_controls("cell", "Text", 60),
     **_model_controls("cell", H=12, scheme="PyTorch", forget_bias=1.0),
-    "t": Number("cell_t", "Step t", 17, "Arrow keys step while the slider has the focus.", 1, MAX_STEPS, 1),
-    "unit": Number("cell_unit", "Unit", 3, None, 1, 64, 1),
+    "t": HeldNumber("cell_t", "Step t", 17, None, 1, MAX_STEPS, 1),
+    "unit": HeldNumber("cell_unit", "Unit", 3, None, 1, 64, 1),
+    "stage": HeldNumber("cell_stage", "Sub-step", 0, None, 0, 9, 1),
+    "back": HeldChoice(
+        "cell_direction", "Direction", "forward", options={"forward": False, "backward": True}
+    ),
+    "view": HeldChoice(
+        "cell_view", "View", "cell", options={name: name for name in ("cell", "unrolled", "loop")}
+    ),
+    "scale": HeldChoice(
+        "cell_scale", "Scale", "auto", options={name: name for name in ("auto", "linear", "log", "unit")}
+    ),
+    "loss": Choice(
+        "cell_loss",
+        "Loss reads",
+        "the last step",
+        "What is differentiated in backward mode.",
+        options={"the last step": "last", "every step": "all"},
+    ),
+    "hold": Choice("cell_hold", "Hold", "nothing", "A gate or state, at a value of your choice.", options={}),
+    "held_at": Number("cell_at", "at", 1.0, None, -3.0, 3.0, 0.05),
+    "units": Text("cell_units", "of units", "all", "Such as 3, 5-8.", max_chars=200),
+    "during": Text("cell_steps", "at steps", "all", "Such as 3, 5-8.", max_chars=400),
+    "silent": Text("cell_silent", "Silence units", "", "They carry nothing: such as 3, 5-8.", max_chars=200),
+    "edits": Text("cell_edits", "Change inputs", "", "Step = value, such as 3 = e.", max_chars=400),
     "path": Fold(
         "cell_path", "The path of the hidden state, in three dimensions", False, icon=":material/3d_rotation:"
     ),
@@ -173,6 +198,47 @@ def choose_model(table: dict[str, Control], cells: tuple[str, ...]) -> tuple[Mod
             how, strength = "torch", ()
         models.append(Model(spec.name, options, H, seed, how, strength, forget_bias))
     return tuple(models)
+
+
+def choose_whatif(table: dict[str, Control], spec: CellSpec, H: int, signal: Signal) -> WhatIf:
+    """Draw what can be held, silenced and changed; what cannot be is noted and left out.
+
+    Args:
+        table: the page's controls.
+        spec, H: the cell and its number of units.
+        signal: what it reads.
+    """
+    parts: dict[str, GateSpec | StateSpec] = {f"{gate.name} · {gate.title}": gate for gate in spec.gates}
+    parts |= {f"{held.name} · {held.title}": held for held in spec.states}
+    with st.expander("What if …", icon=":material/experiment:"):
+        name = table["hold"].draw(options={"nothing": "", **{label: label for label in parts}})
+        clamps: tuple[Clamp, ...] = ()
+        if name:
+            part = parts[name]
+            low, high = max(part.low, -3.0), min(part.high, 3.0)
+            value = float(table["held_at"].draw(low=low, high=high))
+            units = _parsed(lambda: places(table["units"].draw(), "Unit", H))
+            during = _parsed(lambda: places(table["during"].draw(), "Step", len(signal.x)))
+            if units is not _REFUSED and during is not _REFUSED:
+                chosen = None if units is None else tuple(u - 1 for u in units)
+                clamps = (Clamp(part.name, value, chosen, during),)
+        asked = table["silent"].draw()
+        silent = _parsed(lambda: places(asked, "Unit", H)) if asked.strip() else ()
+        changed = _parsed(lambda: edits(table["edits"].draw(), signal))
+    everyone = tuple(range(1, H + 1))
+    silenced = () if silent is _REFUSED else tuple(u - 1 for u in (everyone if silent is None else silent))
+    return WhatIf(clamps, silenced, () if changed is _REFUSED else changed)
+
+
+_REFUSED: Any = object()
+
+
+def _parsed(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except ValueError as problem:
+        state.note(f"{problem} It is ignored.")
+        return _REFUSED
 
 
 def model_of_each_cell() -> list[Model]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 _log = logging.getLogger(__name__)
 
+PRESENT = state.Switch("present", "Present", False)
+
 _copy_link = st.components.v2.component(
     "rnnviz_copy_link",
     html="<button type='button'><span aria-live='polite'>Copy link</span></button>",
@@ -39,12 +41,21 @@ def frame() -> None:
 
 def header(title: str, sentence: str) -> None:
     """A page's title, the one sentence that says what to look at, and its link."""
-    words, link = st.columns([6, 1], vertical_alignment="center")
-    with words:
+    words, link, present = st.columns([6, 1.5, 1.5], vertical_alignment="center")
+    with words, st.container(key="words"):
         st.title(title, anchor=False)
         st.markdown(sentence)
     with link:
         _copy_link(key="copy_link", on_theme_change=lambda: None)  # a rerun in the new mode's colours
+    with present, st.container(key="presenter"):
+        PRESENT.draw()
+    if presenting():
+        st.html(ASSETS / "present.css")
+
+
+def presenting() -> bool:
+    """Whether the page is shown to a room: large, its controls folded away."""
+    return bool(st.session_state.get("present"))
 
 
 def show_notes(place: DeltaGenerator) -> None:
@@ -84,9 +95,7 @@ def figure(fig: Figure, configuration: Mapping[str, Any], script: Callable[[], s
     """
     st.markdown(f"##### {fig.title}")
     st.vega_lite_chart(_on_screen(fig), height=fig.height, width="stretch", key=fig.stem)
-    dark = is_dark()
-    formats = {name: partial(_drawn, name, fig, dark) for name in ("PNG", "SVG", "PDF", "HTML")}
-    _caption_and_exports(fig, configuration, formats, script)
+    _caption_and_exports(fig, configuration, _formats(fig), script)
 
 
 def scene(view: Scene, configuration: Mapping[str, Any], script: Callable[[], str]) -> None:
@@ -121,6 +130,17 @@ def _drawn(format: str, fig: Figure, dark: bool) -> bytes:
 
     draw: Callable[..., bytes] = getattr(export, f"chart_{format.lower()}")
     return draw(fig.standalone(), config=vega_config(dark))
+
+
+def exports(fig: Figure, configuration: Mapping[str, Any], script: Callable[[], str]) -> None:
+    """A figure's files without the figure: of one that the page shows in another way."""
+    st.markdown(f"###### {fig.title}: as a figure for print")
+    _caption_and_exports(fig, configuration, _formats(fig), script)
+
+
+def _formats(fig: Figure) -> dict[str, Callable[[], bytes]]:
+    dark = is_dark()
+    return {name: partial(_drawn, name, fig, dark) for name in ("PNG", "SVG", "PDF", "HTML")}
 
 
 def _caption_and_exports(

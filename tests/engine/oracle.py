@@ -91,39 +91,37 @@ PHI = {"tanh": np.tanh, "relu": lambda a: np.where(a.real > 0, a, 0), "identity"
 
 
 # One function a cell: W[k] x, U[k] h and the biases of block k come as functions, the previous state by
-# name; every state passes through `new` the moment it exists, where a test may nudge it.
+# name; every gate and state passes through `new` the moment it exists, where a test may hold or nudge it.
 def rnn(Wx, U, b, state, new, activation):
     new("h", PHI[activation](Wx("h") + U("h", state["h"]) + b("h")))
-    return {}
 
 
 def lstm(Wx, U, b, state, new):
-    i, f, o = (sigmoid(Wx(k) + U(k, state["h"]) + b(k)) for k in "ifo")
-    g = np.tanh(Wx("g") + U("g", state["h"]) + b("g"))
+    i, f, o = (new(k, sigmoid(Wx(k) + U(k, state["h"]) + b(k))) for k in "ifo")
+    g = new("g", np.tanh(Wx("g") + U("g", state["h"]) + b("g")))
     c = new("c", f * state["c"] + i * g)
     new("h", o * np.tanh(c))
-    return {"i": i, "f": f, "g": g, "o": o}
 
 
 def gru(Wx, U, b, state, new, reset, z):
     h = state["h"]
-    r, zt = (sigmoid(Wx(k) + U(k, h) + b(k)) for k in "rz")
+    r, zt = (new(k, sigmoid(Wx(k) + U(k, h) + b(k))) for k in "rz")
     if reset == "after":
-        n = np.tanh(Wx("n") + b("n", "ih") + r * (U("n", h) + b("n", "hh")))
+        n = new("n", np.tanh(Wx("n") + b("n", "ih") + r * (U("n", h) + b("n", "hh"))))
     else:
-        n = np.tanh(Wx("n") + U("n", r * h) + b("n"))
+        n = new("n", np.tanh(Wx("n") + U("n", r * h) + b("n")))
     new("h", zt * h + (1 - zt) * n if z == "keeps" else (1 - zt) * h + zt * n)
-    return {"r": r, "z": zt, "n": n}
 
 
 LOOPS = {"rnn": (rnn, "h"), "lstm": (lstm, "ifgo"), "gru": (gru, "rzn")}
 
 
-def run(spec, params, x, state0=None, nudge=None):
+def run(spec, params, x, state0=None, nudge=None, hold=lambda name, t, value: value):
     """States (…,T+1,B,H) and gates (…,T,B,H) by name.
 
     Parameters, initial states and ``nudge`` (name -> (K,T+1,B,H), added to a state as it appears) may
-    be complex and carry a leading axis K of variations.
+    be complex and carry a leading axis K of variations. ``hold`` may replace a gate or state of step t
+    (from 1), which is then nudged.
     """
     cell, blocks = LOOPS[spec.name]
     p = {name: np.asarray(value) for name, value in params.items()}
@@ -137,22 +135,22 @@ def run(spec, params, x, state0=None, nudge=None):
         fresh = {}
 
         def new(name, value, t=t, fresh=fresh):
-            fresh[name] = value + (nudge[name][:, t + 1] if nudge else 0)
+            value = hold(name, t + 1, value)
+            fresh[name] = value + (nudge[name][:, t + 1] if nudge and name in nudge else 0)
             return fresh[name]
 
-        gates.append(
-            cell(
-                lambda k, x_t=x_t: x_t @ p["W_ih"][..., rows[k], :].swapaxes(-1, -2),
-                lambda k, v: v @ p["W_hh"][..., rows[k], :].swapaxes(-1, -2),
-                lambda k, which=("ih", "hh"): sum(
-                    p[f"b_{w}"][..., None, rows[k]] for w in ([which] if isinstance(which, str) else which)
-                ),
-                state,
-                new,
-                **dict(spec.options),
-            )
+        cell(
+            lambda k, x_t=x_t: x_t @ p["W_ih"][..., rows[k], :].swapaxes(-1, -2),
+            lambda k, v: v @ p["W_hh"][..., rows[k], :].swapaxes(-1, -2),
+            lambda k, which=("ih", "hh"): sum(
+                p[f"b_{w}"][..., None, rows[k]] for w in ([which] if isinstance(which, str) else which)
+            ),
+            state,
+            new,
+            **dict(spec.options),
         )
-        state = fresh
+        state = {name: fresh[name] for name in first}
+        gates.append({name: value for name, value in fresh.items() if name not in first})
         states.append(state)
 
     def stack(records):
@@ -178,13 +176,13 @@ def some_loss(weights):
     return lambda h: (weights * (h + h * h)).sum((-3, -2, -1))
 
 
-def gradients(spec, params, x, state0, loss):
-    """dL/dθ for every parameter, and the total dL/ds_t (T+1,B,H) for every state."""
+def gradients(spec, params, x, state0, loss, **more):
+    """dL/dθ for every parameter, and the total dL/ds_t (T+1,B,H) for every state; ``more`` is for `run`."""
     params = {name: value.numpy() for name, value in params.items()}
     state0 = {name: value.numpy() for name, value in state0.items()}
 
     def derivative(shape, **changed):
-        states, _ = run(spec, **{"params": params, "x": x.numpy(), "state0": state0, **changed})
+        states, _ = run(spec, **{"params": params, "x": x.numpy(), "state0": state0, **changed}, **more)
         return loss(states["h"][..., 1:, :, :]).imag.reshape(shape) / EPS
 
     d_params = {

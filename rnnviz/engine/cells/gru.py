@@ -119,62 +119,62 @@ def _symbols(reset: str) -> tuple[tuple[str, str], ...]:
 
 
 def _graph(reset: str, z: str) -> Graph:
-    into_line = ("H150 V350", "V350")  # h_{t-1} comes down to the line of x_t
-    gates = tuple(node for k, x in (("z", 225), ("r", 385)) for node in gate(k, "sigmoid", (x, 275), stage=1))
+    into_line = ("H150 V352", "V352")  # h_{t-1} comes down to the line of x_t
+    gates = tuple(node for k, x in (("z", 225), ("r", 375)) for node in gate(k, "sigmoid", (x, 287), stage=1))
     if reset == "after":
         candidate: tuple[Node, ...] = (
-            Node("Uh_n", AFFINE, (515, 290), 2, "h", "U_n h_{t-1} + b'_n", "n", ("b_hh",)),
-            Node("r_Uh", "times", (515, 205), 2, "n", r"r_t \odot \left(U_n h_{t-1} + b'_n\right)"),
-            Node("Wx_n", AFFINE, (650, 290), 2, "x", "W_n x_t + b_n", "n", ("b_ih",)),
-            Node("a_n", "plus", (650, 205), 2, "n"),
+            Node("Uh_n", AFFINE, (505, 297), 2, "h", "U_n h_{t-1} + b'_n", "n", ("b_hh",)),
+            Node("r_Uh", "times", (505, 215), 2, "n", r"r_t \odot \left(U_n h_{t-1} + b'_n\right)"),
+            Node("Wx_n", AFFINE, (640, 297), 2, "x", "W_n x_t + b_n", "n", ("b_ih",)),
+            Node("a_n", "plus", (640, 215), 2, "n"),
         )
         wires: tuple[Edge, ...] = (
-            Edge("h_prev", "Uh_n", f"{into_line[0]} H515", "W_hh"),
-            Edge("r", "r_Uh", "V205"),
+            Edge("h_prev", "Uh_n", f"{into_line[0]} H505", "W_hh"),
+            Edge("r", "r_Uh", "V215"),
             Edge("Uh_n", "r_Uh"),
-            Edge("x", "Wx_n", f"{into_line[1]} H650", "W_ih"),
+            Edge("x", "Wx_n", f"{into_line[1]} H640", "W_ih"),
             Edge("Wx_n", "a_n"),
             Edge("r_Uh", "a_n"),
             Edge("a_n", "n"),
         )
     else:
         candidate = (
-            Node("rh", "times", (515, 205), 2, "h", r"r_t \odot h_{t-1}"),
+            Node("rh", "times", (505, 215), 2, "h", r"r_t \odot h_{t-1}"),
             Node("a_n", AFFINE, None, 2, "n", "", "n", ("b_ih", "b_hh")),
         )
         wires = (
-            Edge("r", "rh", "V205"),
-            Edge("h_prev", "rh", f"{into_line[0]} H515"),
-            Edge("x", "a_n", f"{into_line[1]} H780", "W_ih"),
+            Edge("r", "rh", "V215"),
+            Edge("h_prev", "rh", f"{into_line[0]} H505"),
+            Edge("x", "a_n", f"{into_line[1]} H800", "W_ih"),
             Edge("rh", "a_n", "", "W_hh"),
             Edge("a_n", "n"),
         )
     # What z opens keeps its line straight, 1 - z goes to the other product.
     keeps = z == "keeps"
-    flip_at = (480.0, 135.0) if keeps else (225.0, 112.0)
+    flip_at = (480.0, 125.0) if keeps else (225.0, 112.0)
     z_wires = (
-        (Edge("z", "kept"), Edge("z", "z_flip", "V135"), Edge("z_flip", "taken"))
+        (Edge("z", "kept"), Edge("z", "z_flip", "V125"), Edge("z_flip", "taken"))
         if keeps
-        else (Edge("z", "z_flip"), Edge("z_flip", "kept"), Edge("z", "taken", "V160 H700 V135"))
+        else (Edge("z", "z_flip"), Edge("z_flip", "kept"), Edge("z", "taken", "V168 H690 V125"))
     )
     old, new = ("z_t", r"\left(1 - z_t\right)") if keeps else (r"\left(1 - z_t\right)", "z_t")
     return Graph(
         nodes=(
-            Node("x", ENTER, (185, 400)),
+            Node("x", ENTER, (175, 400)),
             Node("h_prev", ENTER, (0, 62)),
             *gates,
             *candidate,
-            Node("n", "tanh", (780, 205), 2),
+            Node("n", "tanh", (800, 215), 2),
             Node("z_flip", "flip", flip_at, 3, "z", "1 - z_t"),
             Node("kept", "times", (225, 62), 3, "h", rf"{old} \odot h_{{t-1}}"),
-            Node("taken", "times", (780, 135), 3, "n", rf"{new} \odot n_t"),
-            Node("h", "plus", (780, 62), 3),
+            Node("taken", "times", (800, 125), 3, "n", rf"{new} \odot n_t"),
+            Node("h", "plus", (800, 62), 3),
             Node("h_next", LEAVE, (1000, 62), 3, "h"),
-            Node("h_out", LEAVE, (930, 0), 3, "h"),
+            Node("h_out", LEAVE, (884, 0), 3, "h"),
         ),
         edges=(
             *bus("z", 225, *into_line),
-            *bus("r", 385, *into_line),
+            *bus("r", 375, *into_line),
             *wires,
             *z_wires,
             Edge("h_prev", "kept"),
@@ -182,7 +182,7 @@ def _graph(reset: str, z: str) -> Graph:
             Edge("kept", "h"),
             Edge("taken", "h"),
             Edge("h", "h_next"),
-            Edge("h", "h_out", "H930"),
+            Edge("h", "h_out", "H884"),
         ),
     )
 

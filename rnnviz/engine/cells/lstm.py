@@ -57,26 +57,26 @@ h = o * c.tanh()"""
 
 GRAPH = Graph(
     nodes=(
-        Node("x", ENTER, (185, 400)),
+        Node("x", ENTER, (165, 400)),
         Node("h_prev", ENTER, (0, 345)),
         Node("c_prev", ENTER, (0, 62)),
-        *gate("f", "sigmoid", (285, 258), stage=1),
-        *gate("i", "sigmoid", (410, 258), stage=2),
-        *gate("g", "tanh", (530, 258), stage=2),
-        Node("fc", "times", (285, 62), stage=3, like="c", label=r"f_t \odot c_{t-1}"),
-        Node("ig", "times", (530, 152), stage=3, like="c", label=r"i_t \odot g_t"),
-        Node("c", "plus", (530, 62), stage=3),
-        *gate("o", "sigmoid", (665, 258), stage=4),
-        Node("tanh_c", "tanh", (790, 132), stage=4, like="c", label=r"\tanh c_t"),
-        Node("h", "times", (790, 222), stage=4),
+        *gate("f", "sigmoid", (225, 258), stage=1),
+        *gate("i", "sigmoid", (380, 258), stage=2),
+        *gate("g", "tanh", (535, 258), stage=2),
+        Node("fc", "times", (225, 62), stage=3, like="c", label=r"f_t \odot c_{t-1}"),
+        Node("ig", "times", (535, 152), stage=3, like="c", label=r"i_t \odot g_t"),
+        Node("c", "plus", (535, 62), stage=3),
+        *gate("o", "sigmoid", (690, 258), stage=4),
+        Node("tanh_c", "tanh", (812, 132), stage=4, like="c", label=r"\tanh c_t"),
+        Node("h", "times", (812, 222), stage=4),
         Node("c_next", LEAVE, (1000, 62), stage=3, like="c"),
         Node("h_next", LEAVE, (1000, 345), stage=4, like="h"),
-        Node("h_out", LEAVE, (930, 0), stage=4, like="h"),
+        Node("h_out", LEAVE, (884, 0), stage=4, like="h"),
     ),
     edges=(
         *(
             wire
-            for k, x in (("f", 285), ("i", 410), ("g", 530), ("o", 665))
+            for k, x in (("f", 225), ("i", 380), ("g", 535), ("o", 690))
             for wire in bus(k, x, "", "V345")
         ),
         Edge("f", "fc"),
@@ -86,11 +86,11 @@ GRAPH = Graph(
         Edge("fc", "c"),
         Edge("ig", "c"),
         Edge("c", "c_next"),
-        Edge("c", "tanh_c", "H790"),
+        Edge("c", "tanh_c", "H812"),
         Edge("o", "h", "V222"),
         Edge("tanh_c", "h"),
         Edge("h", "h_next", "V345"),
-        Edge("h", "h_out", "V345 H930"),
+        Edge("h", "h_out", "V345 H884"),
     ),
 )
 STAGES = (

@@ -1,0 +1,92 @@
+// What is on the screen as a file: SVG and PNG are made here, PDF and GIF by the server's libraries.
+
+const PROPERTIES = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "opacity", "font-family", "font-weight", "font-style", "font-variant-numeric", "visibility"];
+
+// The picture as a drawing of its own: every style resolved, the strips as an image within it.
+function pictureOf(ui, parts, run) {
+  const { width, tall, at, em } = parts, margin = 1.5 * em, foot = 2.4 * em;
+  const drawing = ui.svg.cloneNode(true);
+  const from = [ui.svg, ...ui.svg.querySelectorAll("*")], to = [drawing, ...drawing.querySelectorAll("*")];
+  const paper = getComputedStyle(ui.stage).getPropertyValue("--paper-now") || getComputedStyle(ui.stage).backgroundColor;
+  from.forEach((node, k) => {
+    const style = getComputedStyle(node), kept = to[k];
+    if (style.display === "none") return void kept.setAttribute("data-gone", "");
+    for (const name of PROPERTIES) {
+      const value = style.getPropertyValue(name);
+      if (value && !(name === "opacity" && value === "1")) kept.setAttribute(name, name === "font-family" ? value.replace(/"/g, "'") : value);
+    }
+    for (const name of ["class", "style", "data-q", "data-node", "data-open", "data-of", "tabindex", "role"]) kept.removeAttribute(name);
+  });
+  drawing.querySelectorAll("[data-gone]").forEach((node) => node.remove());
+  drawing.setAttribute("viewBox", `${-margin} ${-margin} ${width + 2 * margin} ${tall + 2 * margin + foot}`);
+  drawing.setAttribute("width", width + 2 * margin);
+  drawing.setAttribute("height", tall + 2 * margin + foot);
+  drawing.removeAttribute("aria-hidden");
+  const strips = el("image", { x: at.x, y: at.tops[0], width: at.width, height: at.bottom - at.tops[0], href: ui.canvas.toDataURL(), preserveAspectRatio: "none" });
+  const ground = el("rect", { x: -margin, y: -margin, width: width + 2 * margin, height: tall + 2 * margin + foot, fill: paper });
+  drawing.prepend(ground, strips);
+  const ink = getComputedStyle(ui.stage);
+  el("text", { x: 0, y: tall + foot * 0.7, "font-size": 0.85 * em, fill: ink.color, "fill-opacity": 0.7, "font-family": ink.fontFamily.replace(/"/g, "'") }, drawing, `${run.cell} · ${run.caption} · ${ui.step.textContent} · ${ui.unit.textContent}`);
+  return drawing;
+}
+
+function textOf(drawing) {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${new XMLSerializer().serializeToString(drawing)}`;
+}
+
+async function rasterOf(drawing, wide) {
+  const image = new Image(), url = URL.createObjectURL(new Blob([textOf(drawing)], { type: "image/svg+xml" }));
+  try {
+    image.src = url;
+    await image.decode();
+    const scale = wide / Number(drawing.getAttribute("width")), canvas = document.createElement("canvas");
+    canvas.width = Math.round(wide);
+    canvas.height = Math.round(Number(drawing.getAttribute("height")) * scale);
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    return await new Promise((done) => canvas.toBlob(done, "image/png"));
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+function download(blob, name) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+async function post(path, body, type, signal) {
+  const answer = await fetch(new URL(`rnnviz/${path}`, new URL(".", location.href)), { method: "POST", body, headers: { "content-type": type }, signal });
+  if (!answer.ok) throw new Error(await answer.text());
+  return answer.blob();
+}
+
+async function save(kind, stem, { picture, each, seconds, told }) {
+  if (kind === "SVG") return void download(new Blob([textOf(picture())], { type: "image/svg+xml" }), `${stem}.svg`);
+  if (kind === "PNG") {
+    const drawing = picture();
+    return void download(await rasterOf(drawing, Math.max(1920, Number(drawing.getAttribute("width")) * 2)), `${stem}.png`);
+  }
+  const bar = told(kind === "PDF" ? "Making the PDF …" : "Drawing the frames …");
+  try {
+    if (kind === "PDF") {
+      download(await post("pdf", textOf(picture()), "image/svg+xml", bar.signal), `${stem}.pdf`);
+      return void bar.done();
+    }
+    const frames = [], began = performance.now();
+    await each(async (k, n) => {
+      const png = await rasterOf(picture(), 1280);
+      frames.push(new Uint32Array([png.size]), png);
+      const left = ((performance.now() - began) / (k + 1)) * (n - k - 1);
+      bar.tell((0.8 * (k + 1)) / n, `Frame ${k + 1} of ${n} · about ${Math.ceil(left / 1000)} s left`);
+      return !bar.signal.aborted;
+    });
+    if (bar.signal.aborted) return void bar.done("Cancelled; nothing was saved.");
+    bar.tell(0.85, "Encoding the animation …");
+    const delay = Math.round(clamp(1000 * seconds, 40, 2000));
+    download(await post(`gif?delay=${delay}&last=${delay + 1200}`, new Blob(frames), "application/octet-stream", bar.signal), `${stem.replace(/_t\d+/, "")}.gif`);
+    bar.done();
+  } catch (problem) {
+    bar.done(problem.name === "AbortError" ? "Cancelled; nothing was saved." : `Not saved: ${problem.message}`);
+  }
+}

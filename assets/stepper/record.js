@@ -1,0 +1,71 @@
+// What the server sent, once: a header and typed arrays. Every number drawn is read from here; the only ones
+// formed here are the products of a weight and a value, and parts of their sums.
+
+function readRecord(bytes) {
+  const size = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  const head = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + size)));
+  const base = bytes.byteOffset + 4 + size, arrays = {};
+  for (const [name, [kind, shape, offset]] of Object.entries(head.arrays)) {
+    const count = shape.reduce((a, b) => a * b, 1), Kind = kind === "f4" ? Float32Array : Float64Array;
+    const from = base + offset, length = count * Kind.BYTES_PER_ELEMENT;
+    // A view must start at a multiple of its element; what the socket handed over need not.
+    const data = from % Kind.BYTES_PER_ELEMENT
+      ? new Kind(bytes.buffer.slice(from, from + length)) : new Kind(bytes.buffer, from, count);
+    arrays[name] = { data, width: shape[1] ?? 1, first: shape[0] === head.T + 1 ? 0 : 1 };
+  }
+  for (const state of head.states) {
+    for (const kind of ["", "d:"]) {
+      arrays[`${kind}${state}_prev`] = { ...arrays[kind + state], first: 1 };
+      arrays[`${kind}${state}_next`] = arrays[kind + state];
+    }
+  }
+  const nodes = Object.fromEntries(head.graph.nodes.map((node) => [node.name, node]));
+  return { ...head, arrays, nodes };
+}
+
+// The value of one unit at step t, both of a state and of what a step computes.
+function valueOf(run, name, t, unit) {
+  const array = run.arrays[name];
+  return array.data[(t - array.first) * array.width + unit];
+}
+
+// The products that one unit of an affine node sums, by matrix, and its biases: [{matrix, j, w, v, product}].
+function productsOf(run, name, t, unit) {
+  const node = run.nodes[name], found = [];
+  const row = run.blocks.indexOf(node.block) * run.H + unit;
+  for (const { source, target, weight } of run.graph.edges) {
+    if (target !== name) continue;
+    const W = run.arrays[weight], v = run.arrays[source];
+    for (let j = 0; j < v.width; j++) {
+      const w = W.data[row * W.width + j], value = v.data[(t - v.first) * v.width + j];
+      found.push({ matrix: weight, source, j, w, v: value, product: w * value });
+    }
+  }
+  const bias = node.biases.reduce((sum, name) => sum + run.arrays[name].data[row], 0);
+  return { products: found, bias };
+}
+
+// How many products an affine node can have beside zeros: a character's one-hot brings a single one.
+function productsPossible(run, name) {
+  return run.graph.edges.filter((edge) => edge.target === name)
+    .reduce((sum, { weight, source }) => sum + (weight === "W_ih" && run.symbols.length ? 1 : run.arrays[source].width), 0);
+}
+
+// A term of an equation: a value by name, or one matrix's or the biases' part of a sum.
+function termOf(run, of, t, unit) {
+  if (typeof of === "string") return valueOf(run, of, t, unit);
+  const [name, part] = of, { products, bias } = productsOf(run, name, t, unit);
+  if (part === "bias") return bias;
+  return products.reduce((sum, p) => (p.matrix === part ? sum + p.product : sum), 0);
+}
+
+// The sums behind an equation: the affine nodes of its block.
+function sumsOf(run, name) {
+  return run.graph.nodes.filter((node) => node.op === "affine" && node.block === name).map((node) => node.name);
+}
+
+// What step t is called: its character, or its number.
+function inputOf(run, t) {
+  if (run.symbols.length) return run.symbols[t - 1] === " " ? "␣" : run.symbols[t - 1];
+  return run.D === 1 ? printed(run.arrays.x.data[t - 1]) : "";
+}

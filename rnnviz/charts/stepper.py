@@ -1,0 +1,289 @@
+"""A whole run as bytes for the stepper: what its picture is drawn from, in the order in which it is drawn.
+
+The layout: 4 bytes with the length of a header, the header as JSON, and after it the arrays that the
+header lists, each at a multiple of 8 bytes. Numbers travel as float32, which holds every digit shown; an
+array that float32 cannot hold, as of gradients below 1e-38, travels as float64.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import Formatter
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rnnviz.charts.strips import Strip
+from rnnviz.charts.theme import DIVERGING, QUANTITY, SEQUENTIAL, css_colour
+from rnnviz.engine import CellSpec, Equation, GateSpec, GradTrace, StateSpec, Trace, WireTrace
+from rnnviz.engine.graph import AFFINE, Graph
+
+Array = NDArray[np.floating[Any]]
+
+DECADES = 12  # that a logarithmic scale shows at most; what is smaller is drawn at its end
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that the stepper shows of one sequence.
+
+    Attributes:
+        spec, params, trace, gradients, wires: the cell, its run and its backward pass.
+        symbols: what each step is called, or none.
+        features: what each of the D inputs is called.
+        caption: the configuration and seed.
+        loss: which steps the loss reads, in words.
+        before: the run that a what-if is compared with, or None.
+    """
+
+    spec: CellSpec
+    params: Mapping[str, Any]
+    trace: Trace
+    gradients: GradTrace
+    wires: WireTrace
+    symbols: Sequence[str]
+    features: Sequence[str]
+    caption: str
+    loss: str
+    before: Trace | None = None
+
+
+def pack(run: Run, start: Mapping[str, Any]) -> bytes:
+    """The run as bytes.
+
+    Args:
+        run: a batch of one; of a larger one the first sequence is shown.
+        start: where the stepper stands at first: ``t``, ``unit``, both from 1, and its other settings.
+    """
+    arrays = _arrays(run)
+    head = {**_head(run, arrays), "start": dict(start), "arrays": {}}
+    body, offset = [], 0
+    for name, values in arrays.items():
+        kept = _narrow(values)
+        head["arrays"][name] = [kept.dtype.str[1:], list(kept.shape), offset]
+        data = kept.tobytes()
+        data += bytes(-len(data) % 8)
+        body.append(data)
+        offset += len(data)
+    text = json.dumps(head, allow_nan=False, ensure_ascii=False).encode()
+    text += b" " * (-(len(text) + 4) % 8)
+    return b"".join([struct.pack("<I", len(text)), text, *body])
+
+
+def _narrow(values: Array) -> Array:
+    """float32 where it holds every number to seven digits, float64 where one would vanish or overflow."""
+    with np.errstate(over="ignore", under="ignore"):
+        short = values.astype(np.float32)
+    magnitude = np.abs(values[np.isfinite(values) & (values != 0)])
+    fits = magnitude.size == 0 or (magnitude.min() > 1.2e-38 and magnitude.max() < 3.4e38)
+    return short if fits else values.astype(np.float64)
+
+
+def _arrays(run: Run) -> dict[str, Array]:
+    """name -> (T,H), (T+1,H) for states, or a parameter; gradients as ``d:``, wires as ``d:from>to``."""
+    trace, wires = run.trace, run.wires
+    found: dict[str, Any] = {"x": trace.x, **trace.states}
+    found |= {name: value for name, value in wires.values.items() if name not in trace.states}
+    found |= {f"d:{name}": value for name, value in wires.d_nodes.items() if name not in trace.states}
+    found |= {f"d:{name}": value for name, value in run.gradients.d_states.items()}
+    found |= {f"d:{a}>{b}": value for (a, b), value in wires.d_edges.items()}
+    # Back at s_{t-1}: what came straight along its line, what through the gates, what the loss asks there.
+    asked = torch.cat([torch.zeros_like(run.gradients.d_loss[:1]), run.gradients.d_loss[:-1]])
+    for name, straight in wires.direct.items():
+        rest = run.gradients.d_states[name][:-1] - straight
+        found[f"direct:{name}"] = straight
+        found[f"gates:{name}"] = rest - asked if name == "h" else rest
+    if asked.any():
+        found["loss:h"] = asked
+    if run.before is not None:
+        now, then = _recorded(trace), _recorded(run.before)
+        found |= {f"delta:{name}": now[name] - then[name] for name in now}
+    found = {name: value[:, 0] for name, value in found.items()}
+    return {name: value.numpy() for name, value in {**found, **run.params}.items()}
+
+
+def _recorded(trace: Trace) -> dict[str, Any]:
+    return {**trace.gates, **{name: value[1:] for name, value in trace.states.items()}}
+
+
+def strips_of(spec: CellSpec, trace: Trace) -> tuple[Strip, ...]:
+    """Every gate and state of a run, in the order of the cell's equations."""
+    parts: dict[str, GateSpec | StateSpec] = {gate.name: gate for gate in spec.gates}
+    parts |= {state.name: state for state in spec.states}
+    values = _recorded(trace)
+    return tuple(
+        Strip(part.name, part.title, values[part.name][:, 0].numpy(), part.low, part.high)
+        for part in (parts[equation.name] for equation in spec.equations)
+    )
+
+
+def _head(run: Run, arrays: Mapping[str, Array]) -> dict[str, Any]:
+    spec, graph = run.spec, run.spec.graph
+    T, _, D = run.trace.x.shape
+    strips = {strip.name: strip for strip in strips_of(spec, run.trace)}
+    # Gates have 0…1, a signed quantity ± its limit; what stands between them shares the scale it is like.
+    limits = {name: 0.0 if strip.is_gate else strip.limit for name, strip in strips.items()}
+    limits["x"] = _largest(arrays["x"])
+    for node in graph.nodes:
+        if node.name in arrays and node.name not in limits:
+            like = limits.get(node.like, 1.0)
+            fits = node.op in ("times", "flip", "tanh") and _largest(arrays[node.name]) <= (like or 1.0)
+            limits[node.name] = like if fits else max(_largest(arrays[node.name]), 1e-12)
+    flowing = [values for name, values in arrays.items() if name.startswith("d:")]
+    top = max((_largest(values) for values in flowing), default=0.0)
+    sizes = [np.abs(values[values != 0]).min(initial=np.inf) for values in flowing]
+    floor = max(min(sizes, default=top), top * 10.0**-DECADES) if top else 0.0
+    return {
+        "cell": spec.title,
+        "T": T,
+        "H": run.trace.states["h"].shape[2],
+        "D": D,
+        "symbols": list(run.symbols),
+        "features": list(run.features),
+        "caption": run.caption,
+        "loss": run.loss,
+        "blocks": list(spec.blocks),
+        "states": list(spec.state_names),
+        "strips": [
+            {
+                "name": s.name,
+                "symbol": f"{s.name}_t",
+                "title": s.title,
+                "gate": s.is_gate,
+                "range": s.range_text,
+            }
+            for s in strips.values()
+        ],
+        "limits": limits,
+        "flow": {"top": top, "floor": floor},
+        "delta": {name[6:]: _largest(values) for name, values in arrays.items() if name.startswith("delta:")},
+        "stages": [
+            {"title": stage.title, "sentence": stage.sentence, "equations": list(stage.equations)}
+            for stage in spec.stages
+        ],
+        "equations": {equation.name: tokens(spec, equation) for equation in spec.equations},
+        "graph": _drawing(graph, spec.state_names),
+        "colours": {
+            **{name: css_colour(name) for name in QUANTITY},
+            "signed": list(DIVERGING),
+            "gate": list(SEQUENTIAL),
+        },
+    }
+
+
+def _largest(values: Array) -> float:
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
+
+
+def _drawing(graph: Graph, states: Sequence[str]) -> dict[str, Any]:
+    straight = {edge for state in states for edge in direct_wires(graph, state)}
+    return {
+        "size": graph.size,
+        "body": graph.body,
+        "nodes": [
+            {
+                "name": node.name,
+                "op": node.op,
+                "at": node.at,
+                "stage": node.stage,
+                "like": node.like or node.name.removesuffix("_prev"),
+                "label": plain_symbols(node.label),
+                "block": node.block,
+                "biases": node.biases,
+            }
+            for node in graph.nodes
+        ],
+        "edges": [
+            {
+                "source": edge.source,
+                "target": edge.target,
+                "route": edge.route,
+                "weight": edge.weight,
+                "direct": (edge.source, edge.target) in straight,
+            }
+            for edge in graph.edges
+        ],
+    }
+
+
+def direct_wires(graph: Graph, state: str) -> set[tuple[str, str]]:
+    """The wires from a state's entrance to its exit along which it passes no matrix."""
+    ops = {node.name: node.op for node in graph.nodes}
+
+    def ahead(name: str) -> set[tuple[str, str]]:
+        found: set[tuple[str, str]] = set()
+        for edge in graph.edges:
+            if edge.source != name or ops[edge.target] == AFFINE:
+                continue
+            beyond = ahead(edge.target)
+            if edge.target == f"{state}_next" or beyond:
+                found |= {(edge.source, edge.target), *beyond}
+        return found
+
+    return ahead(f"{state}_prev")
+
+
+# LaTeX of the equations as characters; subscripts stay, for the stepper to set.
+_UNICODE = (
+    (r"\left(", "("),
+    (r"\right)", ")"),
+    (r"\sigma", "σ"),
+    (r"\tanh", "tanh"),
+    (r"\max", "max"),
+    (r"\odot", "⊙"),
+    (r"\cdot", "·"),
+)
+
+
+def plain_symbols(latex: str) -> str:
+    """Lecture notation without LaTeX's commands: ``f_t ⊙ c_{t-1}``."""
+    for command, character in _UNICODE:
+        latex = latex.replace(command, character)
+    return " ".join(latex.replace("-1}", "−1}").replace(" - ", " − ").replace("·", " · ").split())
+
+
+def tokens(spec: CellSpec, equation: Equation) -> list[dict[str, Any]]:
+    """An equation as operators and terms, each term with its symbol and where its value comes from.
+
+    A term is ``{"symbol", "of", "signed"}`` where ``of`` names a value, or one part of a sum as
+    ``[node, matrix]`` or ``[node, "bias"]``; ``signed`` asks for its sign as an operator.
+    """
+    found: list[dict[str, Any]] = [{"symbol": f"{equation.name}_t", "of": equation.name}, {"op": "="}]
+    symbols = dict(spec.symbols)
+    for text, name, form, _ in Formatter().parse(equation.numbers):
+        words = plain_symbols(text)
+        if words:
+            found.append({"op": words})
+        if name:
+            symbol = symbols.get(name) or _symbol(name)
+            term: dict[str, Any] = {"symbol": plain_symbols(symbol), "of": _where(spec, name)}
+            found.append({**term, "signed": True} if form == "+" else term)
+    return found
+
+
+def _symbol(name: str) -> str:
+    part, _, block = name.partition("_")
+    if block == "prev":
+        return f"{part}_{{t-1}}"
+    return {"Wx": f"W_{block} x_t", "Uh": f"U_{block} h_{{t-1}}", "b": f"b_{block}"}.get(part, f"{name}_t")
+
+
+def _where(spec: CellSpec, name: str) -> str | list[str]:
+    """Where the stepper finds a term: a value by name, or a part of an affine node."""
+    part, _, block = name.partition("_")
+    if part not in ("Wx", "Uh", "b") or not block:
+        return name
+    sums = [node for node in spec.graph.nodes if node.op == AFFINE and node.block == block]
+
+    def fed_by(matrix: str) -> str:
+        return next(n.name for n in sums if any(e.weight == matrix for e in spec.graph.into(n.name)))
+
+    if part == "Uh":
+        node = fed_by("W_hh")
+        return [node, "W_hh"] if node == fed_by("W_ih") else node
+    return [fed_by("W_ih"), "W_ih" if part == "Wx" else "bias"]
