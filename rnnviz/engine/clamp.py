@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 
 import torch
 from torch import Tensor
 
+from rnnviz.engine import check
 from rnnviz.engine.spec import CellSpec
 
 
@@ -55,8 +55,8 @@ def holds(spec: CellSpec, clamps: Sequence[Clamp], T: int, like: Tensor) -> dict
     for clamp in clamps:
         if clamp.name not in known:
             raise ValueError(f"clamp names {clamp.name!r}; {spec.name} has {', '.join(known)}")
-        if not isfinite(clamp.value):
-            raise ValueError(f"clamp holds {clamp.name} at {clamp.value}; allowed: finite numbers")
+        most = torch.finfo(like.dtype).max
+        value = check.real(f"clamp of {clamp.name}", clamp.value, -most, most)
         units = _places("unit", clamp.units, 0, H - 1)
         steps = _places("step", clamp.steps, 1, T)
         where, what = found.setdefault(
@@ -65,17 +65,14 @@ def holds(spec: CellSpec, clamps: Sequence[Clamp], T: int, like: Tensor) -> dict
         )
         for t in steps:
             where[t - 1, 0, units] = True
-            what[t - 1, 0, units] = clamp.value
+            what[t - 1, 0, units] = value
     return found
 
 
 def _places(what: str, given: tuple[int, ...] | None, low: int, high: int) -> list[int]:
     if given is None:
         return list(range(low, high + 1))
-    outside = [k for k in given if not low <= k <= high]
-    if outside:
-        raise ValueError(f"clamp has {what} {outside[0]}; allowed: {low} to {high}")
-    return list(given)
+    return [check.whole(f"{what} of a clamp", k, low, high) for k in given]
 
 
 def changing(held: Mapping[str, Hold], at: slice | int = slice(None)) -> Callable[[str, Tensor], Tensor]:

@@ -158,7 +158,7 @@ def gate(name: str, op: str, at: tuple[float, float], stage: int) -> tuple[Node,
 def bus(name: str, x: float, h_route: str, x_route: str) -> tuple[Edge, Edge, Edge]:
     """The wires of a gate block at ``x``: h_{t-1} and x_t, along the line that their routes lead to."""
     return (
-        Edge("h_prev", f"a_{name}", f"{h_route} H{x:g}", "W_hh"),
+        Edge("h_prev", f"a_{name}", f"{h_route} H{x:g}".strip(), "W_hh"),
         Edge("x", f"a_{name}", f"{x_route} H{x:g}", "W_ih"),
         Edge(f"a_{name}", name),
     )

@@ -91,9 +91,10 @@ def wires(
     values, d_nodes, d_edges = backward(through_matrices=True)
     for edge in spec.graph.edges:
         if kinds[edge.target] == LEAVE:
-            before = d_nodes.get(edge.target.replace("_next", "_prev"))
-            onwards = gradients.d_loss if before is None else _one_later(before)
-            d_edges[edge.source, edge.target] = onwards
+            onwards = edge.target.endswith("_next")
+            d_edges[edge.source, edge.target] = (
+                _one_later(d_nodes[f"{edge.source}_prev"]) if onwards else gradients.d_loss
+            )
     _, straight, _ = backward(through_matrices=False)
     computed = [name for name, op in kinds.items() if op not in (ENTER, LEAVE)]
     return WireTrace(

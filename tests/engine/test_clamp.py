@@ -266,16 +266,21 @@ def test_float32_runs_hold_in_float32():
     assert (trace.gates["z"][1:3, :, 0] == np.float32(0.1)).all()
 
 
+NUMBERS = "allowed: a number from -1.79769e+308 to 1.79769e+308"
 REFUSED = [
     (LSTM, Clamp("z", 1.0), "clamp names 'z'; lstm has i, f, g, o, h, c"),
     (GRU, Clamp("h_prev", 1.0), "clamp names 'h_prev'; gru has r, z, n, h"),
     (CELLS["rnn"], Clamp("a", 1.0), "clamp names 'a'; rnn has h"),
-    (LSTM, Clamp("f", math.nan), "clamp holds f at nan; allowed: finite numbers"),
-    (LSTM, Clamp("c", -math.inf), "clamp holds c at -inf; allowed: finite numbers"),
-    (LSTM, Clamp("f", 1.0, (0, 3)), "clamp has unit 3; allowed: 0 to 2"),
-    (LSTM, Clamp("f", 1.0, (-1,)), "clamp has unit -1; allowed: 0 to 2"),
-    (GRU, Clamp("z", 1.0, None, (0,)), "clamp has step 0; allowed: 1 to 4"),
-    (GRU, Clamp("z", 1.0, (1,), (4, 5)), "clamp has step 5; allowed: 1 to 4"),
+    (LSTM, Clamp("f", math.nan), f"clamp of f is nan; {NUMBERS}"),
+    (LSTM, Clamp("c", -math.inf), f"clamp of c is -inf; {NUMBERS}"),
+    (LSTM, Clamp("c", "1"), f"clamp of c is '1'; {NUMBERS}"),
+    (LSTM, Clamp("c", 10**310), f"clamp of c is {10**310}; {NUMBERS}"),
+    (LSTM, Clamp("f", 1.0, (0, 3)), "unit of a clamp is 3; allowed: a whole number from 0 to 2"),
+    (LSTM, Clamp("f", 1.0, (-1,)), "unit of a clamp is -1; allowed: a whole number from 0 to 2"),
+    (LSTM, Clamp("f", 1.0, (True,)), "unit of a clamp is True; allowed: a whole number from 0 to 2"),
+    (LSTM, Clamp("f", 1.0, (1.5,)), "unit of a clamp is 1.5; allowed: a whole number from 0 to 2"),
+    (GRU, Clamp("z", 1.0, None, (0,)), "step of a clamp is 0; allowed: a whole number from 1 to 4"),
+    (GRU, Clamp("z", 1.0, (1,), (4, 5)), "step of a clamp is 5; allowed: a whole number from 1 to 4"),
 ]
 
 
