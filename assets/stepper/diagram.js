@@ -125,6 +125,7 @@ function drawDiagram(run, scales, parent, box, em) {
       const { node, g, number, level } = part, name = node.name.replace("_out", "");
       const lit = stage === 0 || node.stage === stage || feeds(node.name, stage);
       g.classList.toggle("dim", !lit);
+      if (node.op === "leave" && !number) part.symbols[1].classList.toggle("gone", !valueOf(run, `d:${name}>${node.name}`, t, unit));
       if (node.name === "x") number.textContent = back ? "" : inputOf(run, t) && `= ${quoted(run, t)}`;
       else if (number) {
         const key = back ? (node.op === "leave" ? `d:${name.replace("_next", "")}>${name}` : `d:${name}`) : name;

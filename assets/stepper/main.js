@@ -83,13 +83,17 @@ function stepper(root) {
     const width = ui.stage.clientWidth;
     if (!width || !run) return;
     const present = presenting();
-    const room = innerHeight - (present ? 24 : run.start.compact ? 215 : 168);
-    const em = clamp(Math.min(width / 74, room / 44), 11, 44), tall = Math.max(room - 6.2 * em, 37 * em);
+    root.classList.toggle("present", present);
+    const room = innerHeight - (present ? 40 : run.start.compact ? 215 : 168);
+    const em = clamp(Math.min(width / 74, room / (present ? 42 : 44)), 11, 60), least = 35 * em;
     root.style.setProperty("--em", `${em}px`);
+    // A presenter's page does not scroll: the picture takes what the controls leave.
+    const below = present ? innerHeight - ui.stage.getBoundingClientRect().top - ui.foot.offsetHeight - em : room - 6.2 * em;
+    const tall = Math.max(below, least);
     const strips = { x: 0, width, height: stripsHeight(run, em) };
     strips.y = tall - strips.height;
     const at = layoutStrips(run, strips, em);
-    const upper = { x: 0, y: 2.3 * em, height: strips.y - 3.2 * em };
+    const upper = { x: 0, y: 2.7 * em, height: strips.y - 3.6 * em };
     const split = width * 0.615;
     ui.svg.replaceChildren();
     ui.svg.setAttribute("viewBox", `0 0 ${width} ${tall}`);
@@ -129,6 +133,7 @@ function stepper(root) {
     parts.panel(s.t, s.unit);
     parts.strip.move(place, s.t);
     const stage = run.stages[s.stage - 1];
+    parts.strip.stress(stage?.equations);
     const words = s.back
       ? `Backward at step ${s.t}: what the loss would gain or lose if a value here moved a little.`
       : stage ? stage.sentence : `Step ${s.t} of ${run.T}: everything that the ${run.cell} does with ${run.symbols.length ? quoted(run, s.t) : "this input"}.`;

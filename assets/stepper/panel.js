@@ -22,7 +22,7 @@ function drawPanel(run, scales, parent, box, em, { stage, open, back, unit }) {
   // Each term is a column: its symbol, and its number beneath.
   function equation(name, x, y, size) {
     const tokens = run.equations[name], columns = tokens.map((token) => {
-      const symbol = token.op ?? token.symbol, number = "−0.000", signed = token.signed ? 0.95 : 0;
+      const symbol = token.op ?? token.symbol, number = "−0.000", signed = token.signed ? 1.1 : 0;
       return Math.max(mathWidth(symbol, size), token.op ? 0 : widthOf(number, `600 ${0.88 * size}px ${SANS}`)) + (signed + 0.32) * size;
     });
     const total = columns.reduce((a, b) => a + b), fit = Math.min(1, box.width / total), s = size * fit;
@@ -30,7 +30,7 @@ function drawPanel(run, scales, parent, box, em, { stage, open, back, unit }) {
     g.dataset.q = name;
     g.dataset.open = name;
     tokens.forEach((token, k) => {
-      const w = columns[k] * fit, lead = (token.signed ? 0.95 : 0) * s, mid = x + lead + (w - lead - 0.32 * s) / 2;
+      const w = columns[k] * fit, lead = (token.signed ? 1.1 : 0) * s, mid = x + lead + (w - lead - 0.32 * s) / 2;
       const top = y + 1.1 * s, under = y + 2.3 * s;
       if (token.op) {
         math(g, mid, top, s, token.op, { anchor: "middle" });

@@ -80,7 +80,7 @@ function unitLimits(run, array) {
 }
 
 function drawStrips(run, parent, box, at, em, ranges, back) {
-  run.strips.forEach((strip, k) => {
+  const labels = run.strips.map((strip, k) => {
     const mid = at.tops[k] + at.tall / 2, g = el("g", { class: "strip-label" }, parent);
     g.dataset.q = strip.name;
     const symbol = math(g, box.x, mid + 0.5 * em, 1.65 * em, strip.name, { name: "hue" });
@@ -89,8 +89,9 @@ function drawStrips(run, parent, box, at, em, ranges, back) {
     label(g, box.x + 1.75 * em, mid + 1.0 * em, 0.74 * em, ranges[k], { name: "soft" });
     const frame = el("rect", { x: at.x - 1, y: at.tops[k] - 1, width: at.width + 2, height: at.tall + 2, class: "strip-frame" }, parent);
     frame.dataset.q = strip.name;
+    return g;
   });
-  const letters = drawInput(run, parent, at, em);
+  drawInput(run, parent, at, em);
   drawAxis(run, parent, at, em);
 
   const veil = el("rect", { y: at.tops[0] - 1, height: at.bottom - at.tops[0] + 2, class: "veil" }, parent);
@@ -125,7 +126,11 @@ function drawStrips(run, parent, box, at, em, ranges, back) {
     const text = run.symbols.length ? inputOf(run, t) : String(t);
     if (current.textContent !== text) current.textContent = text;
   }
-  return { mark, move, letters };
+  // A sub-step's own strips keep their names in full colour.
+  function stress(names) {
+    labels.forEach((g, k) => g.classList.toggle("dim", Boolean(names) && !names.includes(run.strips[k].name)));
+  }
+  return { mark, move, stress };
 }
 
 // The input above the strips, aligned: characters, or a curve.
@@ -138,7 +143,7 @@ function drawInput(run, parent, at, em) {
       if (k % every) return;
       label(g, at.x + (k + 0.5) * at.cell, at.top + 1.35 * em, Math.max(size, 0.75 * em), symbol === " " ? "␣" : symbol, { anchor: "middle", name: "mono" });
     });
-    return g;
+    return;
   }
   const x = run.arrays.x, most = run.limits.x || 1;
   for (let d = 0; d < Math.min(x.width, 4); d++) {
@@ -146,7 +151,6 @@ function drawInput(run, parent, at, em) {
       `${at.x + (k + 0.5) * at.cell},${at.top + (0.95 - (0.75 * x.data[k * x.width + d]) / most) * em}`);
     el("polyline", { points: points.join(" "), class: "curve" }, g);
   }
-  return g;
 }
 
 function drawAxis(run, parent, at, em) {

@@ -1,11 +1,12 @@
 // The same cell copied along time, and folded back into its loop.
 
 const COPIES = 5;
-const GROWN = 1.35;   // the folded cell stands alone, and larger
 
 function drawUnrolled(run, scales, parent, box, em) {
   const half = (COPIES - 1) / 2, mid = box.x + box.width / 2, spread = box.width / (COPIES + 0.35);
   const w = Math.min(8 * em, spread * 0.66), h = clamp(box.height - 9.2 * em, 4.5 * em, 8 * em), y = box.y + 3.1 * em + h / 2;
+  // Folded, the cell stands alone and takes the room that there is.
+  const grown = clamp((box.height - 0.6 * em) / (h + 7 * em), 1, 1.6), folded = box.y + (3.1 * em + h / 2) * grown;
   const order = [...run.states].sort((a, b) => (a === "h") - (b === "h"));   // c above h, as inside the cell
   const lines = order.length > 1 ? [-0.3, 0.3] : [0];
 
@@ -15,19 +16,20 @@ function drawUnrolled(run, scales, parent, box, em) {
   math(shared, mid, sharedY + 0.38 * em, 1.1 * em, "W, U, b: the same weights at every step", { anchor: "middle" });
 
   // Folded, each state leaves the cell and comes back to it, one step later.
-  const loop = el("g", { class: "loop" }, parent), side = (w / 2) * GROWN;
+  const loop = el("g", { class: "loop" }, parent), side = (w / 2) * grown;
+  const beside = mid + side + (3.4 + 2.2 * (order.length - 1) + 1) * em;
   const turns = order.map((state, k) => {
-    const out = side + (3.4 + 2.2 * (order.length - 1 - k)) * em, high = (0.16 + 0.2 * (order.length - 1 - k)) * h * GROWN;
-    const points = [[side, -high], [out, -high], [out, high], [side + 0.9 * em, high]].map(([dx, dy]) => [mid + dx, y + dy]);
+    const out = side + (3.4 + 2.2 * (order.length - 1 - k)) * em, high = (0.16 + 0.2 * (order.length - 1 - k)) * h * grown;
+    const points = [[side, -high], [out, -high], [out, high], [side + 0.9 * em, high]].map(([dx, dy]) => [mid + dx, folded + dy]);
     const g = el("g", { class: "wire" }, loop), d = rounded(points, 1.1 * em);
     g.style.setProperty("--q", `var(--q-${state})`);
     const part = { state, casing: el("path", { d, class: "casing" }, g), fluid: el("path", { d, class: "fluid" }, g) };
     const s = 0.62 * em;
     el("path", { d: `M${1.2 * s},${-s}L${-0.4 * s},0L${1.2 * s},${s}Z`, class: "arrow", transform: `translate(${points[3]})` }, g);
-    part.number = label(g, mid + out + 0.9 * em, y + (order.length > 1 ? (k - 0.5) * 1.7 : 0) * em + 0.35 * em, 1.05 * em, "", { name: "number" });
+    part.number = label(g, beside, folded + (0.35 + (k - (order.length - 1) / 2) * 1.7) * em, 1.1 * em, "", { name: "number", weight: 600 });
     return part;
   });
-  label(loop, mid + side + 3.4 * em + (order.length - 1) * 2.2 * em + 0.9 * em, y + 2.4 * em, 0.95 * em, "one step later", { name: "soft" });
+  label(loop, beside, folded + (0.35 + (order.length + 1) * 0.85) * em, 0.95 * em, "one step later", { name: "soft" });
 
   const links = Array.from({ length: COPIES + 1 }, () => order.map((state) => {
     const g = el("g", { class: "wire" }, parent);
@@ -71,8 +73,9 @@ function drawUnrolled(run, scales, parent, box, em) {
     const xOf = (k) => mid + (k - half) * spread * apart;
     copies.forEach(({ g, bars, inlet, outlet, x, top, time }, k) => {
       const at = t + k - half, there = at >= 1 && at <= run.T;
-      g.setAttribute("transform", `translate(${xOf(k)},${y}) scale(${1 + (GROWN - 1) * (1 - apart)})`);
+      g.setAttribute("transform", `translate(${xOf(k)},${folded + (y - folded) * apart}) scale(${1 + (grown - 1) * (1 - apart)})`);
       g.style.opacity = !there ? 0 : k === half ? 1 : apart;
+      if (k !== half) g.style.visibility = there && apart > 0 ? "" : "hidden";
       g.classList.toggle("now", k === half);
       ties[k].setAttribute("d", `M${xOf(k) - w * 0.3},${y + h / 2}L${mid + (k - half) * 3.4 * em},${sharedY - 1.1 * em}`);
       ties[k].style.opacity = there ? apart : 0;
@@ -96,6 +99,7 @@ function drawUnrolled(run, scales, parent, box, em) {
       const a = k === 0 ? xOf(0) - spread * 0.62 : xOf(k - 1) + w / 2, b = k === COPIES ? xOf(COPIES - 1) + spread * 0.62 : xOf(k) - w / 2;
       parts.forEach((part, j) => {
         part.g.style.opacity = there ? apart : 0;
+        part.g.style.visibility = there && apart > 0 ? "" : "hidden";
         if (!there) return;
         const line = y + lines[j] * h, v = valueOf(run, mark + part.state, from, unit);
         for (const path of [part.casing, part.fluid]) path.setAttribute("d", `M${a},${line}L${Math.max(a, b)},${line}`);
@@ -106,6 +110,7 @@ function drawUnrolled(run, scales, parent, box, em) {
       });
     });
     loop.style.opacity = 1 - apart;
+    shared.style.opacity = apart;
     for (const part of turns) {
       const v = valueOf(run, mark + part.state, t, unit);
       flow(part, v, limitOf(part.state), decades);

@@ -8,6 +8,7 @@ from typing import Any
 
 import altair as alt
 import numpy as np
+import pandas  # noqa: F401 # altair asks for it by name, and must not find it half loaded by a thread
 from numpy.typing import NDArray
 
 ROWS = "rows"  # the name of a figure's own table

@@ -41,7 +41,7 @@ def frame() -> None:
 
 def header(title: str, sentence: str) -> None:
     """A page's title, the one sentence that says what to look at, and its link."""
-    words, link, present = st.columns([6, 1.5, 1.5], vertical_alignment="center")
+    words, link, present = st.columns([6.4, 1.5, 1.3], vertical_alignment="center")
     with words, st.container(key="words"):
         st.title(title, anchor=False)
         st.markdown(sentence)

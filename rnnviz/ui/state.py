@@ -247,11 +247,8 @@ class Switch(Control):
         # Not bound: a link says 1, where Streamlit's own would say true. Its value outlives a page's widgets.
         key, kept = self.key, f"_{self.key}_kept"
         if key not in st.session_state:
-            st.session_state[key] = st.query_params.get(key, st.session_state.get(kept)) in (
-                "1",
-                "true",
-                True,
-            )
+            given = st.query_params.get(key)
+            st.session_state[key] = given in ("1", "true") if given else st.session_state.get(kept, False)
         on = st.toggle(self.label, key=key, help=common["help"])
         st.session_state[kept] = on
         if on and st.query_params.get(key) != "1":

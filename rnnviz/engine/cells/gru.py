@@ -120,7 +120,7 @@ def _symbols(reset: str) -> tuple[tuple[str, str], ...]:
 
 def _graph(reset: str, z: str) -> Graph:
     into_line = ("H150 V352", "V352")  # h_{t-1} comes down to the line of x_t
-    gates = tuple(node for k, x in (("z", 225), ("r", 375)) for node in gate(k, "sigmoid", (x, 287), stage=1))
+    gates = tuple(node for k, x in (("z", 215), ("r", 360)) for node in gate(k, "sigmoid", (x, 287), stage=1))
     if reset == "after":
         candidate: tuple[Node, ...] = (
             Node("Uh_n", AFFINE, (505, 297), 2, "h", "U_n h_{t-1} + b'_n", "n", ("b_hh",)),
@@ -151,7 +151,7 @@ def _graph(reset: str, z: str) -> Graph:
         )
     # What z opens keeps its line straight, 1 - z goes to the other product.
     keeps = z == "keeps"
-    flip_at = (480.0, 125.0) if keeps else (225.0, 112.0)
+    flip_at = (480.0, 125.0) if keeps else (215.0, 112.0)
     z_wires = (
         (Edge("z", "kept"), Edge("z", "z_flip", "V125"), Edge("z_flip", "taken"))
         if keeps
@@ -166,15 +166,15 @@ def _graph(reset: str, z: str) -> Graph:
             *candidate,
             Node("n", "tanh", (800, 215), 2),
             Node("z_flip", "flip", flip_at, 3, "z", "1 - z_t"),
-            Node("kept", "times", (225, 62), 3, "h", rf"{old} \odot h_{{t-1}}"),
+            Node("kept", "times", (215, 62), 3, "h", rf"{old} \odot h_{{t-1}}"),
             Node("taken", "times", (800, 125), 3, "n", rf"{new} \odot n_t"),
             Node("h", "plus", (800, 62), 3),
             Node("h_next", LEAVE, (1000, 62), 3, "h"),
             Node("h_out", LEAVE, (884, 0), 3, "h"),
         ),
         edges=(
-            *bus("z", 225, *into_line),
-            *bus("r", 375, *into_line),
+            *bus("z", 215, *into_line),
+            *bus("r", 360, *into_line),
             *wires,
             *z_wires,
             Edge("h_prev", "kept"),
