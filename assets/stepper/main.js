@@ -88,8 +88,8 @@ function stepper(root) {
     const em = clamp(Math.min(width / 74, room / (present ? 42 : 44)), 11, 60), least = 35 * em;
     root.style.setProperty("--em", `${em}px`);
     // A presenter's page does not scroll: the picture takes what the controls leave.
-    const below = present ? innerHeight - ui.stage.getBoundingClientRect().top - ui.foot.offsetHeight - em : room - 6.2 * em;
-    const tall = Math.max(below, least);
+    const left = present ? innerHeight - ui.stage.getBoundingClientRect().top - ui.foot.offsetHeight - em : room - 6.2 * em;
+    const tall = Math.max(left, least);
     const strips = { x: 0, width, height: stripsHeight(run, em) };
     strips.y = tall - strips.height;
     const at = layoutStrips(run, strips, em);
