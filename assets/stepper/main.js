@@ -139,6 +139,7 @@ function stepper(root) {
       : stage ? stage.sentence : `Step ${s.t} of ${run.T}: everything that the ${run.cell} does with ${run.symbols.length ? quoted(run, s.t) : "this input"}.`;
     if (parts.headline.textContent !== words) parts.headline.textContent = words;
     ui.time.value = s.t;
+    ui.time.style.setProperty("--at", run.T > 1 ? (s.t - 1) / (run.T - 1) : 0);
     ui.step.textContent = `t = ${s.t} / ${run.T}`;
     ui.unit.textContent = `unit ${s.unit + 1} / ${run.H}`;
     ui.time.setAttribute("aria-valuetext", spoken());

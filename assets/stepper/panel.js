@@ -1,7 +1,7 @@
 // The equations with the numbers of one unit, the sums behind them opened, and what flows back into it.
 
 function drawPanel(run, scales, parent, box, em, { stage, open, back, unit }) {
-  const live = [];
+  const live = [], huge = Object.values(run.limits).some((limit) => limit >= 1000);
   return back ? backward() : forward();
 
   function forward() {
@@ -22,7 +22,7 @@ function drawPanel(run, scales, parent, box, em, { stage, open, back, unit }) {
   // Each term is a column: its symbol, and its number beneath.
   function equation(name, x, y, size) {
     const tokens = run.equations[name], columns = tokens.map((token) => {
-      const symbol = token.op ?? token.symbol, number = "−0.000", signed = token.signed ? 1.1 : 0;
+      const symbol = token.op ?? token.symbol, number = huge ? "−1.23·10⁻⁹⁹" : "−0.000", signed = token.signed ? 1.1 : 0;
       return Math.max(mathWidth(symbol, size), token.op ? 0 : widthOf(number, `600 ${0.88 * size}px ${SANS}`)) + (signed + 0.32) * size;
     });
     const total = columns.reduce((a, b) => a + b), fit = Math.min(1, box.width / total), s = size * fit;
@@ -53,6 +53,9 @@ function drawPanel(run, scales, parent, box, em, { stage, open, back, unit }) {
       }
       x += w;
     });
+    // What a lecturer calls it, where there is room.
+    const title = run.strips.find((strip) => strip.name === name).title, end = box.x + box.width;
+    if (end - x > widthOf(title, `${0.85 * s}px ${SANS}`) + 2 * s) label(g, end, y + 1.1 * s, 0.85 * s, title, { anchor: "end", name: "soft" });
   }
 
   // The pre-activation as its largest products, the rest in one line, the bias and the sum.

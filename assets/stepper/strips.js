@@ -24,7 +24,7 @@ function stripSource(run, strip, { back, scale, delta }) {
     return { key: `delta:${strip.name}`, limit: limit || 1, decades: 0, range: limit ? `Δ ±${printed(limit, true)}` : "no difference" };
   }
   const limit = run.limits[strip.name], log = scale === "log";
-  const range = log ? `${strip.gate ? "" : "±"}${printed((limit || 1) / 1e4, true)} … ${printed(limit || 1)}` : strip.range;
+  const range = log ? `${strip.gate ? "" : "±"}${printed((limit || 1) / 1e4, true)} … ${printed(limit || 1)}` : limit >= 1000 ? `±${printed(limit)}` : strip.range;
   return { key: strip.name, limit, decades: log ? 4 : 0, range };
 }
 

@@ -13,7 +13,8 @@ from rnnviz.engine import CELLS, SCHEMES, CellSpec, Clamp, GateSpec, StateSpec
 from rnnviz.experiment import Input, Model
 from rnnviz.signals import MAX_STEPS, Signal, sunspot_numbers
 from rnnviz.ui import layout, state
-from rnnviz.ui.state import Choice, Control, Fold, HeldChoice, HeldNumber, Number, Text
+from rnnviz.ui.held import HeldChoice, HeldNumber
+from rnnviz.ui.state import Choice, Control, Fold, Number, Text
 from rnnviz.whatif import WhatIf, edits, places
 
 INPUTS = {

@@ -8,7 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from rnnviz.ui.state import Control, Held
+from rnnviz.ui.held import Held
+from rnnviz.ui.state import Control
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from rnnviz import series
 from rnnviz.engine import CELLS
 from rnnviz.ui import controls
 from rnnviz.ui.pages import CELL, FLOW, PAGES, Page
-from tests.pages.visit import check_whole, figures, quiet_log, set_control, told, values, visit
+from tests.pages.visit import check_whole, pictures, quiet_log, set_control, told, values, visit
 
 TABLES = {"cell": controls.CELL, "flow": controls.FLOW}
 WITH_FIGURES = [page for page in PAGES if page.url in TABLES]
@@ -50,9 +50,9 @@ def test_every_cell_convention_and_input(page: Page, link: dict[str, str]) -> No
 
 def test_home_is_a_picture_and_links() -> None:
     at = visit(PAGES[0])
-    check_whole(at, count=0)
+    check_whole(at, count=1)
     names = [part.proto.component_name for part in at.get("bidi_component")]
-    assert "rnnviz_living" in names
+    assert "rnnviz_stepper" in names
     assert len(at.get("page_link")) >= 3
 
 
@@ -61,7 +61,7 @@ def test_home_is_a_picture_and_links() -> None:
 def test_every_scheme(page: Page, scheme: str) -> None:
     at = visit(page, **{f"{page.url}_init": scheme})
     assert [error.value for error in at.exception] == []
-    assert len(figures(at)) == 2
+    assert len(pictures(at)) == 2
     gateless = page is FLOW  # the cell page starts with a gated cell
     if scheme == "Chrono" and gateless:
         (sentence,) = told(at)
@@ -74,7 +74,7 @@ def test_every_scheme(page: Page, scheme: str) -> None:
 def test_chrono_for_each_cell(cell: str) -> None:
     at = visit(CELL, cell_cell=cell, cell_init="Chrono", cell_t_max=400)
     assert [error.value for error in at.exception] == []
-    assert len(figures(at)) == 2
+    assert len(pictures(at)) == 2
     assert len(told(at)) == (cell == "RNN")
 
 
@@ -104,7 +104,7 @@ def test_the_ends_of_the_sliders(page: Page, ends: dict[str, object]) -> None:
     link = {f"{page.url}_{name}": value for name, value in {"input": "Noise", **ends}.items()}
     at = visit(page, **link)
     assert [error.value for error in at.exception] == []
-    assert len(figures(at)) == 2
+    assert len(pictures(at)) == 2
     assert [line for line in told(at) if "Chrono" not in line] == []
     assert {key: values(at)[key] for key in link} == link
 
@@ -141,7 +141,7 @@ def test_a_single_unit_can_be_reached_by_slider() -> None:
 
 def test_step_and_unit_of_a_link_hold_where_they_fit_only() -> None:
     at = visit(CELL, cell_H=2, cell_unit=3)
-    assert len(figures(at)) == 2
+    assert len(pictures(at)) == 2
     (sentence,) = told(at)
     assert "cell_unit" in sentence
 
@@ -167,7 +167,7 @@ def test_a_text_too_short_is_told_once_and_the_page_stays(page: Page, text: str)
     (sentence,) = told(at)
     assert f"{len(text)} character" in sentence
     assert "allowed" in sentence
-    assert len(figures(at)) == 2
+    assert len(pictures(at)) == 2
 
 
 STRANGE = [
@@ -200,7 +200,7 @@ def test_a_link_with_too_much_is_cut_and_says_so(page: Page, name: str, kind: st
     (sentence,) = told(at)
     assert f"{page.url}_{name}" in sentence
     assert str(limit) in sentence
-    assert len(figures(at)) == 2
+    assert len(pictures(at)) == 2
     assert len(values(at)[f"{page.url}_{name}"]) == limit
 
 
@@ -208,7 +208,7 @@ def test_a_link_with_too_much_is_cut_and_says_so(page: Page, name: str, kind: st
 def test_more_numbers_than_the_page_can_show_are_cut_and_it_says_so(page: Page) -> None:
     at = visit(page, **{f"{page.url}_input": "Numbers", f"{page.url}_numbers": "1 2 " * 300})
     assert told(at) == ["The series has 600 numbers; the first 400 are used."]
-    assert len(figures(at)) == 2
+    assert len(pictures(at)) == 2
 
 
 @both
@@ -218,7 +218,7 @@ def test_numbers_that_are_none_are_told_once_and_the_page_stays(page: Page, type
     set_control(at, f"{page.url}_numbers", typed)
     (sentence,) = told(at)
     assert "allowed" in sentence
-    assert len(figures(at)) == 2
+    assert len(pictures(at)) == 2
     set_control(at, f"{page.url}_numbers", "1 2 3")
     check_whole(at)
 
@@ -241,7 +241,7 @@ def test_a_pasted_table_without_numbers_is_told_once(page: Page, pasted: str) ->
     at = visit(page, **{f"{page.url}_input": "Numbers"})
     set_control(at, f"{page.url}_numbers_paste", pasted)
     assert [error.value for error in at.exception] == []
-    assert len(figures(at)) == 2
+    assert len(pictures(at)) == 2
     (sentence,) = told(at)
     assert sentence.endswith(".")
 

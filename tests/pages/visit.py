@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,9 +11,13 @@ from typing import Any
 from streamlit.elements.lib import policies
 from streamlit.testing.v1 import AppTest
 
+from rnnviz.ui import controls
+from rnnviz.ui.held import Held
 from rnnviz.ui.pages import PAGES, ROOT, Page
 
 ROUTER = ROOT.parent / "rnnviz" / "ui" / "router.py"
+KINDS = ("slider", "selectbox", "button_group", "text_input", "text_area", "toggle")
+HELD = {control.key: name for name, control in controls.CELL.items() if isinstance(control, Held)}
 
 
 def visit(page: Page, **query: object) -> AppTest:
@@ -25,17 +30,49 @@ def visit(page: Page, **query: object) -> AppTest:
 
 
 def values(at: AppTest) -> dict[str, Any]:
-    """Every bound control on the page and what it holds."""
-    kinds = ("slider", "selectbox", "button_group", "text_input", "text_area")
-    return {widget.key: widget.value for kind in kinds for widget in at.get(kind)}
+    """Every bound control on the page and what it holds, those that the stepper holds as a link says them."""
+    found = {widget.key: widget.value for kind in KINDS for widget in at.get(kind)}
+    if any(key.startswith("cell_") for key in found):
+        found |= {key: at.session_state[key] for key in HELD}
+        found["cell_direction"] = controls.CELL["back"].said(found["cell_direction"])
+    return found
 
 
 def set_control(at: AppTest, key: str, value: Any) -> AppTest:
     """Move one control, whatever its kind, and run the page."""
-    kinds = ("slider", "selectbox", "button_group", "text_input", "text_area")
-    (widget,) = [widget for kind in kinds for widget in at.get(kind) if widget.key == key]
+    if key in HELD:
+        return move(at, {HELD[key]: value})
+    (widget,) = [widget for kind in KINDS for widget in at.get(kind) if widget.key == key]
     widget.set_value(value)
     return at.run()
+
+
+def move(at: AppTest, cursor: Any) -> AppTest:
+    """Let the stepper say where the visitor went, over the way that its message takes, and run the page.
+
+    AppTest has no hand for components; what they send is added to what the widgets do.
+    """
+    (part,) = _steppers(at)
+    state = at._tree.get_widget_states()
+    state.widgets.add(id=part.id, json_value=json.dumps({"cursor": cursor}))
+    return at._run(state)
+
+
+def _steppers(at: AppTest) -> list[Any]:
+    return [p.proto for p in at.get("bidi_component") if p.proto.component_name == "rnnviz_stepper"]
+
+
+def sent(at: AppTest) -> bytes:
+    """What the page hands to its stepper."""
+    (part,) = _steppers(at)
+    return bytes(part.bytes)
+
+
+def header(run: bytes) -> dict[str, Any]:
+    """What a stepper's bytes say of themselves before their numbers."""
+    (size,) = struct.unpack_from("<I", run)
+    found: dict[str, Any] = json.loads(run[4 : 4 + size])
+    return found
 
 
 def told(at: AppTest) -> list[str]:
@@ -56,11 +93,18 @@ def figures(at: AppTest) -> list[dict[str, Any]]:
     return found
 
 
+def pictures(at: AppTest) -> list[dict[str, Any]]:
+    """Every picture on the page: its charts, and its stepper's run, which must have numbers and a name."""
+    runs = [header(bytes(part.bytes)) for part in _steppers(at)]
+    assert all(run["caption"] and run["arrays"] and run["T"] >= 2 for run in runs)
+    return [*figures(at), *runs]
+
+
 def check_whole(at: AppTest, count: int = 2) -> None:
-    """The page ran to its end, has its figures and complains about nothing."""
+    """The page ran to its end, has its pictures and complains about nothing."""
     assert [error.value for error in at.exception] == []
     assert told(at) == []
-    assert len(figures(at)) == count
+    assert len(pictures(at)) == count
 
 
 @contextmanager

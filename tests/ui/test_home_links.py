@@ -7,7 +7,7 @@ import pytest
 import streamlit as st
 
 from rnnviz import home_record
-from rnnviz.ui import controls, living
+from rnnviz.ui import controls, stepper
 from rnnviz.ui.pages import CELL, FLOW, PAGES, Page
 from tests.pages.visit import check_whole, values, visit
 
@@ -17,7 +17,7 @@ TABLES = {CELL: controls.CELL, FLOW: controls.FLOW}
 def prepared() -> tuple[tuple[Page, str, str, dict[str, str]], ...]:
     """VIEWS, by running the page with its picture left out."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(living, "living_picture", lambda *args, **kwargs: None)
+        patch.setattr(stepper, "stepper", lambda *args, **kwargs: None)
         patch.setattr(st, "page_link", lambda *args, **kwargs: None)
         names: dict[str, Any] = runpy.run_path(str(PAGES[0].file))
     views: tuple[tuple[Page, str, str, dict[str, str]], ...] = names["VIEWS"]

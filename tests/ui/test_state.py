@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rnnviz.ui import controls
 from rnnviz.ui.pages import CELL, FLOW
 from rnnviz.ui.state import Choice, Control, Number, Text
-from tests.pages.visit import figures, told, values, visit
+from tests.pages.visit import pictures, told, values, visit
 
 ALL = [*controls.CELL.values(), *controls.FLOW.values()]
 NUMBERS = [control for control in ALL if isinstance(control, Number)]
@@ -117,7 +117,7 @@ def test_a_choice_in_a_link_is_shown_or_answered(raw: str) -> None:
 def shown_or_answered(page, key: str, raw: str) -> None:
     at = visit(page, **{key: raw})
     assert [error.value for error in at.exception] == []
-    assert len(figures(at)) == 2
+    assert len(pictures(at)) == 2
     sentences, shown = told(at), values(at)[key]
     if sentences:
         (sentence,) = sentences
@@ -143,7 +143,7 @@ def test_an_unknown_name_is_told_once_and_harms_nothing() -> None:
 def test_a_value_for_a_control_that_is_folded_away_is_answered_too() -> None:
     """The radius has a slider only under one scheme; a link with a bad one must not break it later."""
     at = visit(CELL, cell_radius="abc")
-    assert len(figures(at)) == 2
+    assert len(pictures(at)) == 2
     at.selectbox(key="cell_init").set_value("Spectral radius").run()
     assert values(at)["cell_radius"] == 1.0
     assert [line for line in told(at) if not re.search(r"\(cell_radius\)", line)] == []

@@ -58,26 +58,26 @@ h = o * c.tanh()"""
 GRAPH = Graph(
     nodes=(
         Node("x", ENTER, (165, 400)),
-        Node("h_prev", ENTER, (0, 345)),
+        Node("h_prev", ENTER, (0, 347)),
         Node("c_prev", ENTER, (0, 62)),
-        *gate("f", "sigmoid", (225, 258), stage=1),
-        *gate("i", "sigmoid", (380, 258), stage=2),
-        *gate("g", "tanh", (535, 258), stage=2),
+        *gate("f", "sigmoid", (225, 266), stage=1),
+        *gate("i", "sigmoid", (380, 266), stage=2),
+        *gate("g", "tanh", (535, 266), stage=2),
         Node("fc", "times", (225, 62), stage=3, like="c", label=r"f_t \odot c_{t-1}"),
         Node("ig", "times", (535, 152), stage=3, like="c", label=r"i_t \odot g_t"),
         Node("c", "plus", (535, 62), stage=3),
-        *gate("o", "sigmoid", (690, 258), stage=4),
-        Node("tanh_c", "tanh", (812, 126), stage=4, like="c", label=r"\tanh c_t"),
-        Node("h", "times", (812, 212), stage=4),
+        *gate("o", "sigmoid", (690, 266), stage=4),
+        Node("tanh_c", "tanh", (812, 122), stage=4, like="c", label=r"\tanh c_t"),
+        Node("h", "times", (812, 205), stage=4),
         Node("c_next", LEAVE, (1000, 62), stage=3, like="c"),
-        Node("h_next", LEAVE, (1000, 345), stage=4, like="h"),
+        Node("h_next", LEAVE, (1000, 347), stage=4, like="h"),
         Node("h_out", LEAVE, (884, 0), stage=4, like="h"),
     ),
     edges=(
         *(
             wire
             for k, x in (("f", 225), ("i", 380), ("g", 535), ("o", 690))
-            for wire in bus(k, x, "", "V345")
+            for wire in bus(k, x, "", "V347")
         ),
         Edge("f", "fc"),
         Edge("c_prev", "fc"),
@@ -87,10 +87,10 @@ GRAPH = Graph(
         Edge("ig", "c"),
         Edge("c", "c_next"),
         Edge("c", "tanh_c", "H812"),
-        Edge("o", "h", "V212"),
+        Edge("o", "h", "V205"),
         Edge("tanh_c", "h"),
-        Edge("h", "h_next", "V345"),
-        Edge("h", "h_out", "V345 H884"),
+        Edge("h", "h_next", "V347"),
+        Edge("h", "h_out", "V347 H884"),
     ),
 )
 STAGES = (
