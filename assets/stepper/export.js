@@ -2,18 +2,43 @@
 
 const PROPERTIES = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "opacity", "font-family", "font-weight", "font-style", "font-variant-numeric", "visibility"];
 
+const FAMILY = "Rnnviz Sans";
+
+// rgb() instead of what only browsers know; a mixed colour resolves to color(srgb r g b / a).
+function plainColour(value) {
+  return value.replace(/color\(srgb ([\d.e-]+) ([\d.e-]+) ([\d.e-]+)(?: \/ ([\d.]+))?\)/g, (_, r, g, b, a) => {
+    const parts = [r, g, b].map((part) => Math.round(255 * part));
+    return a === undefined ? `rgb(${parts})` : `rgba(${parts},${a})`;
+  });
+}
+
+// Our face as CSS that a picture carries along; fetched for the first picture.
+let face = null;
+function faceOf() {
+  face ??= Promise.all([["Regular", "400"], ["Semibold", "600 700"]].map(async ([name, weight]) => {
+    const bytes = new Uint8Array(await (await fetch(address(`font/${name}`))).arrayBuffer());
+    const text = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+    return `@font-face { font-family: "${FAMILY}"; font-weight: ${weight}; src: url(data:font/woff2;base64,${text}) format("woff2") }`;
+  })).then((faces) => faces.join("\n"));
+  return face;
+}
+
+function address(path) {
+  return new URL(`rnnviz/${path}`, new URL(".", location.href));
+}
+
 // The picture as a drawing of its own: every style resolved, the strips as an image within it.
-function pictureOf(ui, parts, run) {
+function pictureOf(ui, parts, run, style) {
   const { width, tall, at, em } = parts, margin = 1.5 * em, foot = 2.4 * em;
   const drawing = ui.svg.cloneNode(true);
   const from = [ui.svg, ...ui.svg.querySelectorAll("*")], to = [drawing, ...drawing.querySelectorAll("*")];
-  const paper = getComputedStyle(ui.stage).getPropertyValue("--paper-now") || getComputedStyle(ui.stage).backgroundColor;
+  const paper = plainColour(getComputedStyle(ui.stage).backgroundColor);
   from.forEach((node, k) => {
     const style = getComputedStyle(node), kept = to[k];
     if (style.display === "none") return void kept.setAttribute("data-gone", "");
     for (const name of PROPERTIES) {
       const value = style.getPropertyValue(name);
-      if (value && !(name === "opacity" && value === "1")) kept.setAttribute(name, name === "font-family" ? value.replace(/"/g, "'") : value);
+      if (value && !(name === "opacity" && value === "1")) kept.setAttribute(name, name === "font-family" ? familyOf(value) : plainColour(value));
     }
     for (const name of ["class", "style", "data-q", "data-node", "data-open", "data-of", "tabindex", "role"]) kept.removeAttribute(name);
   });
@@ -22,12 +47,19 @@ function pictureOf(ui, parts, run) {
   drawing.setAttribute("width", width + 2 * margin);
   drawing.setAttribute("height", tall + 2 * margin + foot);
   drawing.removeAttribute("aria-hidden");
-  const strips = el("image", { x: at.x, y: at.tops[0], width: at.width, height: at.bottom - at.tops[0], href: ui.canvas.toDataURL(), preserveAspectRatio: "none" });
+  const strips = el("image", { x: at.x, y: at.tops[0], width: at.width, height: at.bottom - at.tops[0], href: ui.canvas.toDataURL(), preserveAspectRatio: "none", style: "image-rendering:pixelated" });
   const ground = el("rect", { x: -margin, y: -margin, width: width + 2 * margin, height: tall + 2 * margin + foot, fill: paper });
   drawing.prepend(ground, strips);
   const ink = getComputedStyle(ui.stage);
-  el("text", { x: 0, y: tall + foot * 0.7, "font-size": 0.85 * em, fill: ink.color, "fill-opacity": 0.7, "font-family": ink.fontFamily.replace(/"/g, "'") }, drawing, `${run.cell} · ${run.caption} · ${ui.step.textContent} · ${ui.unit.textContent}`);
+  el("text", { x: 0, y: tall + foot * 0.7, "font-size": 0.85 * em, fill: plainColour(ink.color), "fill-opacity": 0.7, "font-family": familyOf(ink.fontFamily) }, drawing, `${run.caption} · ${ui.step.textContent} · ${ui.unit.textContent}`);
+  el("style", {}, drawing, style);
   return drawing;
+}
+
+// The page's sans by the name of our own; serif and monospace as they are.
+function familyOf(families) {
+  const plain = families.replace(/"/g, "'");
+  return /serif(?!-)/.test(plain.replace(/sans-serif/g, "")) || /mono/i.test(plain) ? plain : `'${FAMILY}',${plain}`;
 }
 
 function textOf(drawing) {
@@ -56,12 +88,13 @@ function download(blob, name) {
 }
 
 async function post(path, body, type, signal) {
-  const answer = await fetch(new URL(`rnnviz/${path}`, new URL(".", location.href)), { method: "POST", body, headers: { "content-type": type }, signal });
+  const answer = await fetch(address(path), { method: "POST", body, headers: { "content-type": type }, signal });
   if (!answer.ok) throw new Error(await answer.text());
   return answer.blob();
 }
 
-async function save(kind, stem, { picture, each, seconds, told }) {
+async function save(kind, stem, { picture: drawn, each, seconds, told }) {
+  const style = await faceOf(), picture = () => drawn(style);
   if (kind === "SVG") return void download(new Blob([textOf(picture())], { type: "image/svg+xml" }), `${stem}.svg`);
   if (kind === "PNG") {
     const drawing = picture();

@@ -393,7 +393,7 @@ function stepper(root) {
 
   // ── files ────────────────────────────────────────────────────────────────────────────────────────────
 
-  const picture = () => pictureOf(ui, parts, run);
+  const picture = (style) => pictureOf(ui, parts, run, style);
   function saving(kind) {
     const stem = `${run.cell.toLowerCase()}_t${s.t}_unit${s.unit + 1}${s.back ? "_backward" : ""}`;
     const kept = { t: s.t, playing };

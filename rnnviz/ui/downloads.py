@@ -1,6 +1,7 @@
 """Two formats that a browser cannot write: frames to an animated GIF, an SVG to a PDF.
 
-``POST rnnviz/gif?delay=…&last=…`` takes PNG frames, each behind its length, ``POST rnnviz/pdf`` takes an SVG.
+``POST rnnviz/gif?delay=…&last=…`` takes PNG frames, each behind its length, ``POST rnnviz/pdf`` takes an SVG;
+``GET rnnviz/font/Regular`` and ``…/Semibold`` give the face that pictures carry along.
 What is refused is answered in one sentence: 400, 413 for too much, 403 for a page from elsewhere. Heavy
 imports wait for the first request.
 """
@@ -12,13 +13,15 @@ import re
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+_FONTS = Path(__file__).resolve().parents[2] / "assets" / "fonts"
 GIF_BYTES = 64 << 20
 PDF_BYTES = 8 << 20
 SHORTEST, LONGEST = 20, 10_000  # milliseconds; browsers and slide programs slow down what is shorter
@@ -34,11 +37,20 @@ class TooLargeError(ValueError):
 def routes() -> list[Route]:
     """Routes for ``st.App``; a browser asks below the page's root, wherever that is."""
     # Streamlit puts server.baseUrlPath before its own routes only.
-    return [
+    places = [
         Route(f"{base}/rnnviz/{name}", partial(_guarded, answer), methods=["POST"])
         for base in ("", "/{base:path}")
         for name, answer in (("gif", _gif), ("pdf", _pdf))
     ]
+    return [*places, *(Route(f"{base}/rnnviz/font/{{weight}}", _font) for base in ("", "/{base:path}"))]
+
+
+async def _font(request: Request) -> Response:
+    """Our face, which a picture carries along so that it looks the same elsewhere."""
+    weight = request.path_params["weight"]
+    if weight not in ("Regular", "Semibold"):
+        return _sentence(404, f'Weight is "{weight[:30]}"; allowed: Regular, Semibold.')
+    return FileResponse(_FONTS / f"RnnvizSans-{weight}.woff2", media_type="font/woff2")
 
 
 async def _guarded(answer: Answer, request: Request) -> Response:

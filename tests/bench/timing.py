@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ MOST_SECONDS = 6.0  # but a row takes no longer than this
 class Row:
     """One comparison: what was done, by us and by what, and the issue's bound on ours/theirs, if any.
 
-    ``low`` and ``high`` are the least and the largest ratio of any one round.
+    ``low`` and ``high`` are the least and the largest ratio of any one round. Where nothing is to be
+    compared with, ``theirs`` is 0; ``asked`` says what was asked for where it is no bound of the ratio.
     """
 
     what: str
@@ -28,10 +30,11 @@ class Row:
     high: float
     bound: float | None = None
     unit: str = "ms"
+    asked: str = ""
 
     @property
     def ratio(self) -> float:
-        return self.ours / self.theirs
+        return self.ours / self.theirs if self.theirs else math.nan
 
 
 def compare(
@@ -82,10 +85,10 @@ def table(rows: list[Row]) -> str:
             row.what,
             row.against,
             f"{row.ours:.3g} {row.unit}",
-            f"{row.theirs:.3g} {row.unit}",
-            f"{row.ratio:.2f}",
-            f"{row.low:.2f}–{row.high:.2f}" if row.unit == "ms" else "",
-            "" if row.bound is None else f"≤ {row.bound:.3g}",
+            f"{row.theirs:.3g} {row.unit}" if row.theirs else "",
+            f"{row.ratio:.2f}" if row.theirs else "",
+            f"{row.low:.2f}–{row.high:.2f}" if row.low != row.high else "",
+            row.asked if row.bound is None else f"≤ {row.bound:.3g}",
         ]
         for row in rows
     ]

@@ -100,3 +100,15 @@ def same_elsewhere(page: Page, other: Page) -> None:
     assert there[0] == here[0]
     assert [words for words, _ in there[1]] == [words for words, _ in here[1]]
     assert there[1] == here[1]
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG contrast of two `rgb(…)` colours."""
+
+    def luminance(color: str) -> float:
+        parts = [float(part) / 255 for part in color[color.index("(") + 1 : -1].split(",")[:3]]
+        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)

@@ -47,7 +47,7 @@ _SEE = """root => {
       [el.dataset.open, [...el.querySelectorAll("text.number[data-of]")].map(signed)])),
     opened: all("g.equation.opened", el => el.dataset.open),
     rows: all(".panel g.row:not([class~=direct]):not([class~=gates]):not([class~=loss])", el =>
-      [[...el.classList].at(-1), ...[...el.querySelectorAll("text")].map(text)]),
+      [["total", "soft"].find(kind => el.classList.contains(kind)) ?? "row", ...[...el.querySelectorAll("text")].map(text)]),
     parts: Object.fromEntries(all(".panel > [data-of], .panel g.row [data-of]", el =>
       [el.dataset.of, text(el)])),
   }
@@ -125,15 +125,15 @@ _DIGITS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹−", "-0123456789-")
 _FORM = re.compile(r"[+−]?(\d{1,3}\.\d{3}|\d\.\d\d·10⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 
 
-def agrees(text: str, want: float) -> bool:
-    """Whether a printed number is this one, to the digits shown."""
+def agrees(text: str, want: float, slack: float = 0.0) -> bool:
+    """Whether a printed number is this one, to the digits shown; `slack` is what rounding may add."""
     if not _FORM.fullmatch(text):
         return False
     digits, _, power = text.removeprefix("+").translate(_DIGITS).partition("·10")
     unit = 10.0 ** int(power or 0)
     half = 0.005 * unit if power else 0.0005
-    slack = 1e-6 * (abs(want) if power else max(1.0, abs(want)))
-    return abs(float(digits) * unit - want) <= half + slack
+    short = 1e-6 * (abs(want) if power else max(1.0, abs(want)))  # it travelled as float32
+    return abs(float(digits) * unit - want) <= half + short + slack
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from rnnviz.ui.pages import PAGES
 from tests.e2e.browser import settle, shot
-from tests.e2e.reading import controls, open_link, pictures, sentences
+from tests.e2e.reading import contrast, controls, open_link, pictures, sentences
 from tests.e2e.serve import start_server
-from tests.e2e.test_living import contrast
 
 LINKS = {page.url: "/" if page is PAGES[0] else f"/{page.url}" for page in PAGES}
 

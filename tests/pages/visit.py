@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from streamlit.elements.lib import policies
@@ -21,12 +22,23 @@ HELD = {control.key: name for name, control in controls.CELL.items() if isinstan
 
 
 def visit(page: Page, **query: object) -> AppTest:
-    """Open a page with these values in its link."""
-    at = AppTest.from_file(str(ROUTER), default_timeout=60).run()
-    at.query_params.update({key: str(value) for key, value in query.items()})
-    if page is PAGES[0]:
-        return at.run()
+    """Open a page first of all, with these values in its link; a list stands there several times."""
+    at = AppTest.from_file(str(ROUTER), default_timeout=60)
+    at._registered_pages = _pages()
+    for key, value in query.items():
+        at.query_params[key] = value if isinstance(value, list) else str(value)
+    return go(at, page)
+
+
+def go(at: AppTest, page: Page) -> AppTest:
+    """Change to a page by the menu, which leaves the link behind but for the switch that every page has."""
     return at.switch_page(f"../../pages/{page.path}").run()
+
+
+@cache
+def _pages() -> Any:
+    """What AppTest otherwise learns by opening Home first, which a link does not."""
+    return AppTest.from_file(str(ROUTER), default_timeout=60).run()._registered_pages
 
 
 def values(at: AppTest) -> dict[str, Any]:

@@ -1,7 +1,4 @@
-"""The stepper alone, with a run as large as its link asks for: ``?T=1000&H=64``; an LSTM reads noise.
-
-``?held=1`` begins with a button in the stepper's place, so that the run is made before it is asked for.
-"""
+"""The stepper alone, with a run as large as its link asks for: ``?T=1000&H=64``; an LSTM reads noise."""
 
 import streamlit as st
 
