@@ -1,6 +1,5 @@
-"""What a page shows: its words, its loss and its weights; and the run that home shows beforehand."""
+"""What a page shows: its words, its loss and its weights."""
 
-import json
 import math
 from functools import partial
 
@@ -8,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from rnnviz import home_record
-from rnnviz.engine import CELLS, SCHEMES, bptt, init_params
+from rnnviz.engine import SCHEMES, bptt, init_params
 from rnnviz.experiment import Input, Model, caption_of, loss_on
 from rnnviz.signals import signal
 from tests.engine.oracle import IN_TORCH, VARIANTS, name_of, torch_module
@@ -132,46 +130,3 @@ def test_an_input_is_the_signal_of_its_fields():
         assert (got.symbols, got.caption, got.code) == (want.symbols, want.caption, want.code)
     with pytest.raises(ValueError, match="allowed"):
         Input("noise", 1).signal()
-
-
-def kept():
-    return json.loads(home_record.PATH.read_text(encoding="utf-8"))
-
-
-def test_the_home_record_is_a_run_of_torch_nn():
-    stored, model = kept(), home_record.MODEL
-    text = stored["text"]
-    alphabet = sorted(set(text))
-    x = torch.zeros(len(text), 1, len(alphabet), dtype=torch.float64)
-    for t, letter in enumerate(text):
-        x[t, 0, alphabet.index(letter)] = 1
-    module = torch_module(CELLS["lstm"], model.params(len(alphabet)))
-    half = 0.5 * 10**-home_record.DIGITS + 1e-12
-    state = None
-    for t in range(len(text)):
-        with torch.no_grad():
-            h, c = state or (torch.zeros(1, 1, 12).double(), torch.zeros(1, 1, 12).double())
-            # Each gate apart, by torch.nn's own weights in torch.nn's order.
-            a = module.weight_ih_l0 @ x[t, 0] + module.bias_ih_l0 + module.weight_hh_l0 @ h[0, 0]
-            i, f, g, o = (a + module.bias_hh_l0).chunk(4)
-            gates = {"i": i.sigmoid(), "f": f.sigmoid(), "g": g.tanh(), "o": o.sigmoid()}
-            for name, value in gates.items():
-                np.testing.assert_allclose(stored["gates"][name][t], value.numpy(), rtol=0, atol=half)
-            _, state = module(x[t : t + 1], (h, c))
-        for name, value in zip("hc", state, strict=True):
-            np.testing.assert_allclose(stored["states"][name][t + 1], value[0, 0].numpy(), rtol=0, atol=half)
-    assert not np.any([stored["states"][name][0] for name in "hc"])
-    assert {len(rows) for rows in stored["gates"].values()} == {len(text)}
-    assert {len(rows) for rows in stored["states"].values()} == {len(text) + 1}
-    assert 0 <= stored["unit"] < stored["hidden_size"] == 12
-
-
-def test_the_home_record_is_up_to_date():
-    stored, fresh = kept(), home_record.record()
-    assert stored.keys() == fresh.keys()
-    for part in ("gates", "states"):
-        assert list(stored[part]) == list(fresh[part])
-        for name, values in fresh[part].items():
-            np.testing.assert_allclose(stored[part][name], values, rtol=0, atol=1e-6)
-    for field in stored.keys() - {"gates", "states"}:
-        assert stored[field] == fresh[field]

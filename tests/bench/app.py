@@ -44,7 +44,8 @@ WATCH = """(() => {
     window.roots.push(root)
     return root
   }
-  window.stage = () => roots.filter(root => root.host.isConnected).map(root => root.querySelector(".stepper .stage")).find(Boolean)
+  window.stage = () => roots.filter(root => root.host.isConnected)
+    .map(root => root.querySelector(".stepper .stage")).find(Boolean)
   window.WebSocket = class extends Real {
     constructor(...args) {
       super(...args)

@@ -40,7 +40,11 @@ _FRAMES = """seconds => new Promise(done => {
     frames.push(now)
     steps.push(Number(time?.value))
     if (now - frames[0] < 1e3 * seconds) return requestAnimationFrame(each)
-    setTimeout(() => { note(observer.takeRecords()); observer.disconnect(); done({ frames, steps, tasks }) }, 100)
+    setTimeout(() => {
+      note(observer.takeRecords())
+      observer.disconnect()
+      done({ frames, steps, tasks })
+    }, 100)
   }
   requestAnimationFrame(each)
 })"""
@@ -70,15 +74,17 @@ _ARM_PRESS = """() => {
         port2.postMessage(0)
       })
     })
-    observer.observe(stage().querySelector("svg"), { subtree: true, childList: true, attributes: true, characterData: true })
+    const all = { subtree: true, childList: true, attributes: true, characterData: true }
+    observer.observe(stage().querySelector("svg"), all)
   })
 }"""
 
 # Before anything else runs: when the page's first picture is on screen.
-_PICTURE = """(() => {
+_PICTURE = """;(() => {
   const look = () => {
-    const canvas = window.stage?.()?.querySelector("canvas")
-    if (!canvas?.style.width || !stage().querySelector("svg text")?.textContent) return requestAnimationFrame(look)
+    const drawn = window.stage?.()
+    const ready = drawn?.querySelector("canvas").style.width && drawn.querySelector("svg text")?.textContent
+    if (!ready) return requestAnimationFrame(look)
     const { port1, port2 } = new MessageChannel()
     port1.onmessage = () => { window.pictured = performance.now() }
     port2.postMessage(0)

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from rnnviz.ui import controls
 from rnnviz.ui.held import Held
-from rnnviz.ui.pages import PAGES, ROOT, Page
+from rnnviz.ui.pages import ROOT, Page
 
 ROUTER = ROOT.parent / "rnnviz" / "ui" / "router.py"
 KINDS = ("slider", "selectbox", "button_group", "text_input", "text_area", "toggle")
@@ -27,11 +27,12 @@ def visit(page: Page, **query: object) -> AppTest:
     at._registered_pages = _pages()
     for key, value in query.items():
         at.query_params[key] = value if isinstance(value, list) else str(value)
-    return go(at, page)
+    return at.switch_page(f"../../pages/{page.path}").run()
 
 
 def go(at: AppTest, page: Page) -> AppTest:
-    """Change to a page by the menu, which leaves the link behind but for the switch that every page has."""
+    """Change to a page by the menu, which leaves the link behind."""
+    at.query_params.clear()
     return at.switch_page(f"../../pages/{page.path}").run()
 
 
