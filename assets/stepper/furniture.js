@@ -40,7 +40,7 @@ function furniture(root) {
     return [wrap, box];
   };
   const [, marks] = check("marks", "mark saturated gates"), [deltaWrap, delta] = check("delta", "difference from before");
-  html("span", "keys", more, "← → step · ⇧← ⇧→ sub-step · ↑ ↓ unit · Space play · B backward");
+  html("span", "keys", more, "← → step · ⇧← ⇧→ sub-step · ↑ ↓ unit · Space play · B backward · P present");
   const files = html("span", "files", more);
   for (const kind of ["PNG", "SVG", "PDF", "GIF"]) {
     html("button", "", files, kind, { type: "button", "data-save": kind, title: kind === "GIF" ? "The run through time as an animation for slides" : `This picture as ${kind}` });

@@ -101,7 +101,7 @@ function stepper(root) {
     ui.svg.setAttribute("height", tall);
     ui.stage.style.height = `${tall}px`;
     const headline = label(ui.svg, 0, 1.2 * em, 1.12 * em, "", { name: "headline" });
-    const ranges = paintStrips(run, scales, ui.canvas, strips, at, mode(), inks());
+    const ranges = paintStrips(run, scales, ui.canvas, at, mode(), inks());
     const figure = el("g", { class: "figure" }, ui.svg);
     const box = { x: 0.4 * em, width: split - 2.4 * em, y: upper.y, height: upper.height };
     const drawing = s.view === "cell" ? drawDiagram(run, scales, figure, box, em) : drawUnrolled(run, scales, figure, box, em);
@@ -163,7 +163,7 @@ function stepper(root) {
   }
 
   function restyle() {
-    if (run && s.marks && parts) paintStrips(run, scales, ui.canvas, null, parts.at, mode(), inks());
+    if (run && s.marks && parts) paintStrips(run, scales, ui.canvas, parts.at, mode(), inks());
   }
 
   // ── time ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -299,8 +299,13 @@ function stepper(root) {
     ArrowRight: () => go(s.t + 1), ArrowLeft: () => go(s.t - 1),
     ArrowDown: () => follow(s.unit + 1), ArrowUp: () => follow(s.unit - 1),
     "Shift+ArrowRight": () => substep(1), "Shift+ArrowLeft": () => substep(-1),
-    b: () => direction(!s.back), B: () => direction(!s.back), ...ends,
+    b: () => direction(!s.back), B: () => direction(!s.back), p: present, P: present, ...ends,
   };
+
+  // The page's own switch; it brings the link along.
+  function present() {
+    document.querySelector(".st-key-present input")?.click();
+  }
 
   function direction(back) {
     change({ back }, "all");
@@ -313,8 +318,9 @@ function stepper(root) {
     if (!inside && document.activeElement !== document.body) return;
     // Out of focus only what the page itself does not need: it scrolls with Space, Home, End, up and down.
     const key = (event.shiftKey && event.key.startsWith("Arrow") ? "Shift+" : "") + event.key;
-    if (!inside && !presenting() && !/ArrowLeft|ArrowRight|^[bB]$/.test(key)) return;
-    if (key === " " && !field.matches?.("button, [role=button]")) toggle();
+    if (!inside && !presenting() && !/ArrowLeft|ArrowRight|^[bBpP]$/.test(key)) return;
+    if (key === "Escape" && presenting()) present();
+    else if (key === " " && !field.matches?.("button, [role=button]")) toggle();
     else if (key === "Enter" && field.dataset?.open) change({ open: field.dataset.open });
     else if (keys[key]) { playing = false; keys[key](); sync(); }
     else return;

@@ -162,7 +162,7 @@ function drawPanel(run, scales, parent, box, em, { stage, open, back, unit }) {
       });
       y += 0.7 * em;
     }
-    label(parent, box.x, y + 0.6 * em, 0.85 * em, `Bars and wires are logarithmic: ${printed(run.flow.floor, true)} … ${printed(run.flow.top, true)}`, { name: "soft" });
+    label(parent, box.x, y + 0.6 * em, 0.85 * em, `Bars and wires are logarithmic: ${flowRange(run)}`, { name: "soft" });
     return update;
   }
 

@@ -17,7 +17,7 @@ function stripsHeight(run, em) {
 function stripSource(run, strip, { back, scale, delta }) {
   if (back) {
     const { top, floor } = run.flow, log = scale !== "linear" && scale !== "unit";
-    return { key: `d:${strip.name}`, limit: top, decades: log ? Math.log10(top / floor) || 1 : 0, range: log ? `${printed(floor, true)} … ${printed(top, true)}` : `±${printed(top, true)}` };
+    return { key: `d:${strip.name}`, limit: top, decades: log ? Math.log10(top / floor) || 1 : 0, range: log ? flowRange(run) : `±${printed(top, true)}` };
   }
   if (delta) {
     const limit = run.delta[strip.name];
@@ -28,7 +28,12 @@ function stripSource(run, strip, { back, scale, delta }) {
   return { key: strip.name, limit, decades: log ? 4 : 0, range };
 }
 
-function paintStrips(run, scales, canvas, box, at, mode, colours) {
+// What is smaller than the last decade is drawn at the scale's end.
+function flowRange({ flow }) {
+  return `${flow.clipped ? "≤ " : ""}${printed(flow.floor, true)} … ${printed(flow.top, true)}`;
+}
+
+function paintStrips(run, scales, canvas, at, mode, colours) {
   const dpr = devicePixelRatio || 1, { T, H } = run, ink = canvas.getContext("2d");
   canvas.style.cssText = `left:${at.x}px;top:${at.tops[0]}px;width:${at.width}px;height:${at.bottom - at.tops[0]}px`;
   canvas.width = Math.round(at.width * dpr);
@@ -49,8 +54,8 @@ function paintStrips(run, scales, canvas, box, at, mode, colours) {
           if (v < 0.1) closed++;
           if (v > 0.9) open++;
           rgb = v < 0.1 ? colours.closed : v > 0.9 ? colours.open[strip.name] : colours.between;
-        } else rgb = scales.rgb(v, most ? (strip.gate && !mode.back ? 0 : most[u]) : limit, decades);
-        if (most && strip.gate && !mode.back) rgb = scales.rgb(v / (most[u] || 1), 0, 0);
+        } else if (!most) rgb = scales.rgb(v, limit, decades);
+        else rgb = limit ? scales.rgb(v, most[u], 0) : scales.rgb(v / most[u], 0, 0);
         const place = 4 * (u * T + t - 1);
         image.data[place] = rgb[0];
         image.data[place + 1] = rgb[1];

@@ -160,7 +160,7 @@ def _head(run: Run, arrays: Mapping[str, Array]) -> dict[str, Any]:
             for s in strips.values()
         ],
         "limits": limits,
-        "flow": {"top": top, "floor": floor},
+        "flow": {"top": top, "floor": floor, "clipped": bool(min(sizes, default=top) < floor)},
         "delta": {name[6:]: _largest(values) for name, values in arrays.items() if name.startswith("delta:")},
         "stages": [
             {"title": stage.title, "sentence": stage.sentence, "equations": list(stage.equations)}

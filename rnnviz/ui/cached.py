@@ -18,7 +18,7 @@ from rnnviz.charts.figure import Columns
 from rnnviz.charts.gradient_flow import Curve
 from rnnviz.charts.state_path import Scene, state_path
 from rnnviz.charts.strips import Strip, still_tables
-from rnnviz.engine import Trace, bptt, principal_components, unroll, wires
+from rnnviz.engine import GradTrace, Trace, WireTrace, bptt, principal_components, unroll, wires
 from rnnviz.engine.jacobians import step_jacobians
 from rnnviz.engine.norms import log_spectral_norm
 from rnnviz.engine.trace import block
@@ -62,14 +62,23 @@ def strip_tables(model: Model, source: Input, whatif: WhatIf) -> dict[str, Colum
     return still_tables(strips_of(model, source, whatif), x[:, 0].numpy(), symbols)
 
 
-@_keep
+@lru_cache(maxsize=16)
+def flow(model: Model, source: Input, whatif: WhatIf, loss: str) -> tuple[GradTrace, WireTrace]:
+    """A run's backward pass, and what flows on every wire."""
+    spec, run = model.spec, trace(model, source, whatif)
+    weights, held = params(model, run.x.shape[2]), whatif.held(spec)
+    gradients = bptt(spec, weights, run.x, partial(loss_on, loss), clamp=held)
+    return gradients, wires(spec, weights, run, gradients, held)
+
+
+@lru_cache(maxsize=16)  # megabytes each where runs are long
 def stepper_run(
     model: Model, source: Input, whatif: WhatIf, loss: str, caption: str, start: tuple[tuple[str, Any], ...]
 ) -> bytes:
     """The whole run, forward and backward, as the stepper takes it."""
     spec, signal, run = model.spec, sequence(source), trace(model, source, whatif)
-    weights, held = params(model, run.x.shape[2]), whatif.held(spec)
-    gradients = bptt(spec, weights, run.x, partial(loss_on, loss), clamp=held)
+    weights = params(model, run.x.shape[2])
+    gradients, flowing = flow(model, source, whatif, loss)
     alphabet = sorted(set(signal.symbols))
     return stepper.pack(
         stepper.Run(
@@ -77,7 +86,7 @@ def stepper_run(
             weights,
             run,
             gradients,
-            wires(spec, weights, run, gradients, held),
+            flowing,
             [alphabet[k] for k in run.x[:, 0].argmax(1).tolist()] if alphabet else (),
             alphabet,
             caption,
