@@ -1,8 +1,7 @@
 """Pictures one after another as an animated GIF, which slide programs play without a plug-in.
 
 Made for flat diagrams with heat maps and small text: one palette for all frames and no dithering, so that
-what stands still does not shimmer. Pillow writes the file. It makes one longer frame of equal ones, and holds
-a byte for each pixel of all frames until the last is there.
+what stands still does not shimmer. Pillow makes one longer frame of equal ones, and holds all until the end.
 """
 
 from __future__ import annotations
@@ -10,11 +9,13 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from PIL import Image
 
 MAX_FRAMES = 400
 MAX_PIXELS = 1920 * 1080
+MAX_ALL = 400 * 1280 * 800  # pixels of all frames together: Pillow keeps a byte of each
 MAX_SIDE = 4096
 
 _SAMPLE = 12  # frames that the palette is made from
@@ -56,13 +57,11 @@ def gif(
 
     Args:
         pngs: 1 to `MAX_FRAMES` files; what is transparent in them becomes white.
-        delay: milliseconds that a frame stays, rounded to 10 ms.
-        last: the same for the last frame.
+        delay, last: milliseconds that a frame, and the last one, stays; rounded to 10 ms.
         stop: asked before every frame.
 
     Raises:
-        ValueError: in a sentence, for a damaged file, frames of different sizes or too large ones, and equal
-            frames that last longer than one can in a GIF.
+        ValueError: in a sentence, for damaged files, different or too large sizes, and a long standstill.
         StoppedError: when `stop` says so.
     """
     width, height = _common_size(pngs)
@@ -77,20 +76,36 @@ def gif(
     joined = Image.new("RGB", (width, height * len(sample)))
     for k, frame in enumerate(decoded(sample)):
         joined.paste(frame, (0, height * k))
-    # MAXCOVERAGE heeds rare colours too, such as a thin line's; the 256th place is for "as before".
-    palette = joined.quantize(255, method=Image.Quantize.MAXCOVERAGE)
-    frames = (f.quantize(palette=palette, dither=Image.Dither.NONE) for f in decoded(range(len(pngs))))
-    options = {
-        "duration": [(ms + 5) // 10 * 10 for ms in [*[delay] * (len(pngs) - 1), last]],
-        "palette": bytes(palette.getpalette() or ()).ljust(3 * 256, b"\0"),
-        **{"loop": 0, "disposal": 1, "optimize": True},
-    }
-    out = io.BytesIO()
+    palette, shown = _palette(joined)
+
+    def drawn() -> Iterator[Image.Image]:
+        for frame in decoded(range(len(pngs))):
+            indices = frame.quantize(palette=palette, dither=Image.Dither.NONE)
+            indices.putpalette(shown)
+            yield indices
+
+    frames, out = drawn(), io.BytesIO()
+    times = [(ms + 5) // 10 * 10 for ms in [*[delay] * (len(pngs) - 1), last]]
+    options = {"palette": shown, "duration": times, "loop": 0, "disposal": 1, "optimize": True}
     try:
         next(frames).save(out, "GIF", save_all=True, append_images=frames, **options)
     except OverflowError as error:  # Pillow adds their times up, and 16 bits are too few
         raise ValueError("Equal frames last too long; allowed: 655 s without a change.") from error
     return out.getvalue()
+
+
+def _palette(joined: Image.Image) -> tuple[Image.Image, bytes]:
+    """A palette to find a colour's place in, and the colours to show there; the 256th is for "as before"."""
+    counts: list[tuple[int, Any]] = joined.getcolors(1 << 16) or []
+    # MAXCOVERAGE heeds a thin line's colour too, but takes a minute for a photograph.
+    palette = joined.quantize(255, Image.Quantize.MAXCOVERAGE if counts else Image.Quantize.FASTOCTREE)
+    shown = bytearray(palette.getpalette() or ()).ljust(3 * 256, b"\0")
+    # Pillow finds places to within 3 of 255 only: each shows the commonest of its colours, as the ground.
+    for _, colour in sorted(counts):
+        pixel = Image.new("RGB", (1, 1), colour)
+        place = pixel.quantize(palette=palette, dither=Image.Dither.NONE).tobytes()[0]
+        shown[3 * place : 3 * place + 3] = pixel.tobytes()
+    return palette, bytes(shown)
 
 
 def _common_size(pngs: Sequence[bytes | memoryview]) -> tuple[int, int]:
@@ -103,11 +118,15 @@ def _common_size(pngs: Sequence[bytes | memoryview]) -> tuple[int, int]:
         sizes.append((width, height))
         wrong = f"Frame {number} is {width} x {height} pixels; allowed:"
         if not 0 < width * height <= MAX_PIXELS or max(width, height) > MAX_SIDE:
-            raise ValueError(
-                f"{wrong} an area of 1 to {MAX_PIXELS} pixels (1920 x 1080), no side above {MAX_SIDE}."
-            )
+            area = f"an area of 1 to {MAX_PIXELS} pixels (1920 x 1080)"
+            raise ValueError(f"{wrong} {area}, no side above {MAX_SIDE}.")
         if sizes[0] != sizes[-1]:
             raise ValueError(f"{wrong} {sizes[0][0]} x {sizes[0][1]}, as frame 1.")
+    width, height = sizes[0]
+    if len(pngs) * width * height > MAX_ALL:
+        raise ValueError(
+            f"{len(pngs)} frames of {width} x {height} pixels are too many; allowed: {MAX_ALL} pixels in all."
+        )
     return sizes[0]
 
 
@@ -119,8 +138,8 @@ def _decoded(png: bytes | memoryview, number: int, size: tuple[int, int]) -> Ima
     """
     try:
         with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
-            if image.size != size:  # a second header; Pillow has decoded nothing yet
-                raise ValueError("two headers")
+            if image.size != size:
+                raise ValueError("a second header")  # and nothing is decoded yet
             rgba = image.convert("RGBA")
     except Exception as error:  # a broken file makes Pillow raise nearly anything
         raise ValueError(

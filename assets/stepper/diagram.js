@@ -18,22 +18,25 @@ function drawDiagram(run, scales, parent, box, em) {
   for (const edge of graph.edges) {
     const from = nodes[edge.source], to = nodes[edge.target];
     if (!from.at) continue;
-    const points = [from.at];
+    let points = [from.at];
     for (const leg of edge.route.split(" ").filter(Boolean)) {
       const [x, y] = points.at(-1), at = Number(leg.slice(1));
       points.push(leg[0] === "V" ? [x, at] : [at, y]);
     }
     points.push(place(edge.target));
-    const d = rounded(points.map(([x, y]) => [sx(x), sy(y)]), 0.7 * em), vector = Boolean(edge.weight);
+    points = points.map(([x, y]) => [sx(x), sy(y)]);
+    const output = to.op === "leave" && !to.name.endsWith("_next");
+    if (output) points = points.slice(-2);   // it branches off the line that goes on
+    const d = rounded(points, 0.7 * em), vector = Boolean(edge.weight);
     const g = el("g", { class: `wire ${vector ? "vector" : ""} ${edge.direct ? "direct" : ""}` }, layer);
     g.style.setProperty("--q", `var(--q-${from.like})`);
     g.dataset.q = from.like;
-    if (to.op === "leave" && !to.name.endsWith("_next")) el("path", { d, class: "halo", "stroke-width": 1.5 * em }, g);
+    if (output) el("path", { d: `M${points[0][0]},${points[0][1] - 0.9 * em}L${points[1]}`, class: "halo", "stroke-width": 1.5 * em }, g);
     const casing = el("path", { d, class: "casing" }, g);
     const fluid = el("path", { d, class: "fluid" }, g);
     el("title", {}, g, `${sayNode(run, from.name)} → ${sayNode(run, to.name)}`);
     wires.push({ edge, g, casing, fluid, vector, stage: to.stage, from });
-    if (to.op === "leave" || from.op === "enter") arrow(g, points.map(([x, y]) => [sx(x), sy(y)]), to.op === "leave", em);
+    if (to.op === "leave" || from.op === "enter") arrow(g, points, to.op === "leave", em);
   }
 
   for (const node of graph.nodes) {
