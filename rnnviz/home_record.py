@@ -1,6 +1,6 @@
 """The run that the home page shows before torch is loaded: ``python -m rnnviz.home_record`` writes it anew.
 
-It is the first view of *Inside the cell*, byte for byte but for where it starts.
+It is what the first card on that page leads to, byte for byte but for where it starts.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -57,7 +57,7 @@ class WhatIf:
         if self.silenced:
             parts.append(f"units {said([u + 1 for u in self.silenced])} silenced")
         if self.edits:
-            parts.append(f"input changed at {said([step for step, _, _ in self.edits])}")
+            parts.append(f"input changed at {said({step for step, _, _ in self.edits})}")
         return f"what if: {'; '.join(parts)}" if parts else ""
 
 
@@ -78,7 +78,12 @@ def places(text: str, what: str, high: int) -> tuple[int, ...] | None:
                 f"{what} “{part[:30]}” cannot be; allowed: numbers from 1 to {high} such as 3, 5-8, or all."
             )
         found.update(range(first, last + 1))
-    return tuple(sorted(found)) or None
+    if not found:
+        raise ValueError(
+            f"{what} “{text.strip()[:30]}” names none; "
+            f"allowed: numbers from 1 to {high} such as 3, 5-8, or all."
+        )
+    return tuple(sorted(found))
 
 
 def edits(text: str, signal: Signal) -> tuple[tuple[int, int | None, float], ...]:
@@ -108,7 +113,7 @@ def edits(text: str, signal: Signal) -> tuple[tuple[int, int | None, float], ...
             found.append((step, alphabet.index(letter), 1.0))
         else:
             try:
-                number = float(value)
+                number = float(value.replace("−", "-"))
             except ValueError:
                 number = float("nan")
             if not abs(number) <= 1e6:
@@ -120,7 +125,7 @@ def edits(text: str, signal: Signal) -> tuple[tuple[int, int | None, float], ...
     return tuple(found)
 
 
-def said(numbers: Sequence[int]) -> str:
+def said(numbers: Iterable[int]) -> str:
     """Numbers in few words: ``3, 5–8``."""
     runs: list[list[int]] = []
     for k in sorted(numbers):

@@ -11,7 +11,7 @@ from torch import nn
 from rnnviz import home_record
 from rnnviz.ui.pages import CELL, PAGES
 from tests.charts.payload import Payload, assert_laid_out
-from tests.pages.visit import check_whole, visit
+from tests.pages.visit import check_whole, sent, visit
 
 TEXT, H = "the clouds are in the sky", 12
 
@@ -19,11 +19,6 @@ TEXT, H = "the clouds are in the sky", 12
 @pytest.fixture(scope="module")
 def kept():
     return Payload(home_record.PATH.read_bytes())
-
-
-def steppers(at):
-    parts = [part.proto for part in at.get("bidi_component")]
-    return [part.bytes for part in parts if part.component_name == "rnnviz_stepper"]
 
 
 def assert_same_header(got, want):
@@ -121,9 +116,7 @@ def test_its_numbers_are_those_of_torch_nn(kept):
 def test_the_first_link_of_home_leads_to_the_same_run():
     at = visit(CELL, cell_init="Spectral radius", cell_radius=1.5)
     check_whole(at)
-    (sent,) = steppers(at)
-    page, home = Payload(sent), Payload(home_record.record())
+    page, home = sent(at), Payload(home_record.record())
     assert page.data[page.start :] == home.data[home.start :]
     assert {**page.head, "start": None} == {**home.head, "start": None}
-    (shown,) = steppers(visit(PAGES[0]))
-    assert shown == home_record.PATH.read_bytes()
+    assert sent(visit(PAGES[0])).data == home_record.PATH.read_bytes()

@@ -33,7 +33,7 @@ function drawPanel(run, scales, parent, box, em, { stage, open, back, unit }) {
       const w = columns[k] * fit, lead = (token.signed ? 1.1 : 0) * s, mid = x + lead + (w - lead - 0.32 * s) / 2;
       const top = y + 1.1 * s, under = y + 2.3 * s;
       if (token.op) {
-        math(g, mid, top, s, token.op, { anchor: "middle" });
+        math(g, mid, top, s, token.op.replace("·", "⊙"), { anchor: "middle" });
         math(g, mid, under, s, token.op, { anchor: "middle", name: "soft" });
       } else {
         const key = typeof token.of === "string" ? token.of.replace("_prev", "") : null;

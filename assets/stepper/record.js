@@ -6,12 +6,13 @@ function readRecord(bytes) {
   const head = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + size)));
   const base = bytes.byteOffset + 4 + size, arrays = {};
   for (const [name, [kind, shape, offset]] of Object.entries(head.arrays)) {
-    const count = shape.reduce((a, b) => a * b, 1), Kind = kind === "f4" ? Float32Array : Float64Array;
-    const from = base + offset, length = count * Kind.BYTES_PER_ELEMENT;
-    // A view must start at a multiple of its element; what the socket handed over need not.
-    const data = from % Kind.BYTES_PER_ELEMENT
-      ? new Kind(bytes.buffer.slice(from, from + length)) : new Kind(bytes.buffer, from, count);
-    arrays[name] = { data, width: shape[1] ?? 1, first: shape[0] === head.T + 1 ? 0 : 1 };
+    const count = shape.reduce((a, b) => a * b, 1), width = shape[1] ?? 1, from = base + offset;
+    let data = numbers(bytes.buffer, kind === "f8" ? Float64Array : Float32Array, from, count);
+    if (kind === "s4") {   // a power of two for every row
+      const scales = numbers(bytes.buffer, Float64Array, from + 8 * Math.ceil(count / 2), count / width);
+      data = Float64Array.from(data, (value, k) => value * scales[Math.floor(k / width)]);
+    }
+    arrays[name] = { data, width, first: shape[0] === head.T + 1 ? 0 : 1 };
   }
   for (const state of head.states) {
     for (const kind of ["", "d:"]) {
@@ -21,6 +22,12 @@ function readRecord(bytes) {
   }
   const nodes = Object.fromEntries(head.graph.nodes.map((node) => [node.name, node]));
   return { ...head, arrays, nodes };
+}
+
+// A view must start at a multiple of its element; what the socket handed over need not.
+function numbers(buffer, Kind, from, count) {
+  const size = Kind.BYTES_PER_ELEMENT;
+  return from % size ? new Kind(buffer.slice(from, from + count * size)) : new Kind(buffer, from, count);
 }
 
 // The value of one unit at step t, both of a state and of what a step computes.

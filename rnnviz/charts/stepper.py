@@ -1,8 +1,9 @@
 """A whole run as bytes for the stepper: what its picture is drawn from, in the order in which it is drawn.
 
 The layout: 4 bytes with the length of a header, the header as JSON, and after it the arrays that the
-header lists, each at a multiple of 8 bytes. Numbers travel as float32, which holds every digit shown; an
-array that float32 cannot hold, as of gradients below 1e-38, travels as float64.
+header lists, each at a multiple of 8 bytes. Numbers travel as float32 (``f4``): it holds every digit shown.
+An array that float32 cannot hold, as of gradients below 1e-38, travels as float32 and a float64 power of two
+for each of its rows, behind it (``s4``), or, where a row itself spans too much, as float64 (``f8``).
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ import json
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from string import Formatter
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rnnviz.charts.notation import plain_symbols, tokens
 from rnnviz.charts.strips import Strip
 from rnnviz.charts.theme import DIVERGING, QUANTITY, SEQUENTIAL, css_colour
-from rnnviz.engine import CellSpec, Equation, GateSpec, GradTrace, StateSpec, Trace, WireTrace
+from rnnviz.engine import CellSpec, GateSpec, GradTrace, StateSpec, Trace, WireTrace
 from rnnviz.engine.graph import AFFINE, Graph
 
 Array = NDArray[np.floating[Any]]
@@ -64,10 +65,8 @@ def pack(run: Run, start: Mapping[str, Any]) -> bytes:
     head = {**_head(run, arrays), "start": dict(start), "arrays": {}}
     body, offset = [], 0
     for name, values in arrays.items():
-        kept = _narrow(values)
-        head["arrays"][name] = [kept.dtype.str[1:], list(kept.shape), offset]
-        data = kept.tobytes()
-        data += bytes(-len(data) % 8)
+        kind, data = _narrow(values)
+        head["arrays"][name] = [kind, list(values.shape), offset]
         body.append(data)
         offset += len(data)
     text = json.dumps(head, allow_nan=False, ensure_ascii=False).encode()
@@ -75,13 +74,27 @@ def pack(run: Run, start: Mapping[str, Any]) -> bytes:
     return b"".join([struct.pack("<I", len(text)), text, *body])
 
 
-def _narrow(values: Array) -> Array:
-    """float32 where it holds every number to seven digits, float64 where one would vanish or overflow."""
-    with np.errstate(over="ignore", under="ignore"):
-        short = values.astype(np.float32)
-    magnitude = np.abs(values[np.isfinite(values) & (values != 0)])
-    fits = magnitude.size == 0 or (magnitude.min() > 1.2e-38 and magnitude.max() < 3.4e38)
-    return short if fits else values.astype(np.float64)
+def _narrow(values: Array) -> tuple[str, bytes]:
+    """Numbers to seven digits in as few bytes as hold them, and how: ``f4``, ``s4`` or ``f8``."""
+    size = np.abs(np.where(np.isfinite(values), values, 0.0))
+    if _fits(size):
+        return "f4", _padded(values.astype(np.float32))
+    scales = np.ldexp(1.0, np.frexp(size.max(axis=-1, keepdims=True))[1] - 1)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        rows = values / scales
+    if values.ndim == 2 and scales.all() and _fits(np.abs(np.where(np.isfinite(rows), rows, 0.0))):
+        return "s4", _padded(rows.astype(np.float32)) + scales.tobytes()
+    return "f8", values.astype(np.float64).tobytes()
+
+
+def _fits(size: Array) -> bool:
+    """Whether float32 holds numbers of these sizes: none overflows, none but 0 comes near its smallest."""
+    return bool(size.max(initial=0) < 3.4e38 and size[size > 0].min(initial=1.0) > 1.2e-38)
+
+
+def _padded(values: NDArray[np.float32]) -> bytes:
+    data = values.tobytes()
+    return data + bytes(-len(data) % 8)
 
 
 def _arrays(run: Run) -> dict[str, Array]:
@@ -136,7 +149,7 @@ def _head(run: Run, arrays: Mapping[str, Array]) -> dict[str, Any]:
             limits[node.name] = like if fits else max(_largest(arrays[node.name]), 1e-12)
     flowing = [values for name, values in arrays.items() if name.startswith("d:")]
     top = max((_largest(values) for values in flowing), default=0.0)
-    sizes = [np.abs(values[values != 0]).min(initial=np.inf) for values in flowing]
+    sizes = [np.abs(values[np.isfinite(values) & (values != 0)]).min(initial=np.inf) for values in flowing]
     floor = max(min(sizes, default=top), top * 10.0**-DECADES) if top else 0.0
     return {
         "cell": spec.title,
@@ -226,64 +239,3 @@ def direct_wires(graph: Graph, state: str) -> set[tuple[str, str]]:
         return found
 
     return ahead(f"{state}_prev")
-
-
-# LaTeX of the equations as characters; subscripts stay, for the stepper to set.
-_UNICODE = (
-    (r"\left(", "("),
-    (r"\right)", ")"),
-    (r"\sigma", "σ"),
-    (r"\tanh", "tanh"),
-    (r"\max", "max"),
-    (r"\odot", "⊙"),
-    (r"\cdot", "·"),
-)
-
-
-def plain_symbols(latex: str) -> str:
-    """Lecture notation without LaTeX's commands: ``f_t ⊙ c_{t-1}``."""
-    for command, character in _UNICODE:
-        latex = latex.replace(command, character)
-    return " ".join(latex.replace("-1}", "−1}").replace(" - ", " − ").replace("·", " · ").split())
-
-
-def tokens(spec: CellSpec, equation: Equation) -> list[dict[str, Any]]:
-    """An equation as operators and terms, each term with its symbol and where its value comes from.
-
-    A term is ``{"symbol", "of", "signed"}`` where ``of`` names a value, or one part of a sum as
-    ``[node, matrix]`` or ``[node, "bias"]``; ``signed`` asks for its sign as an operator.
-    """
-    found: list[dict[str, Any]] = [{"symbol": f"{equation.name}_t", "of": equation.name}, {"op": "="}]
-    symbols = dict(spec.symbols)
-    for text, name, form, _ in Formatter().parse(equation.numbers):
-        words = plain_symbols(text)
-        if words:
-            found.append({"op": words})
-        if name:
-            symbol = symbols.get(name) or _symbol(name)
-            term: dict[str, Any] = {"symbol": plain_symbols(symbol), "of": _where(spec, name)}
-            found.append({**term, "signed": True} if form == "+" else term)
-    return found
-
-
-def _symbol(name: str) -> str:
-    part, _, block = name.partition("_")
-    if block == "prev":
-        return f"{part}_{{t-1}}"
-    return {"Wx": f"W_{block} x_t", "Uh": f"U_{block} h_{{t-1}}", "b": f"b_{block}"}.get(part, f"{name}_t")
-
-
-def _where(spec: CellSpec, name: str) -> str | list[str]:
-    """Where the stepper finds a term: a value by name, or a part of an affine node."""
-    part, _, block = name.partition("_")
-    if part not in ("Wx", "Uh", "b") or not block:
-        return name
-    sums = [node for node in spec.graph.nodes if node.op == AFFINE and node.block == block]
-
-    def fed_by(matrix: str) -> str:
-        return next(n.name for n in sums if any(e.weight == matrix for e in spec.graph.into(n.name)))
-
-    if part == "Uh":
-        node = fed_by("W_hh")
-        return [node, "W_hh"] if node == fed_by("W_ih") else node
-    return [fed_by("W_ih"), "W_ih" if part == "Wx" else "bias"]

@@ -50,13 +50,13 @@ def trace(model: Model, source: Input, whatif: WhatIf = NOTHING) -> Trace:
 
 
 @_keep
-def strips_of(model: Model, source: Input, whatif: WhatIf) -> tuple[Strip, ...]:
+def strips_of(model: Model, source: Input, whatif: WhatIf = NOTHING) -> tuple[Strip, ...]:
     """Every gate and state of a run, in the order of the cell's equations."""
     return stepper.strips_of(model.spec, trace(model, source, whatif))
 
 
 @_keep
-def strip_tables(model: Model, source: Input, whatif: WhatIf) -> dict[str, Columns]:
+def strip_tables(model: Model, source: Input, whatif: WhatIf = NOTHING) -> dict[str, Columns]:
     """What the strips' figure shows at every step alike."""
     x, symbols = trace(model, source, whatif).x, sequence(source).symbols
     return still_tables(strips_of(model, source, whatif), x[:, 0].numpy(), symbols)
@@ -132,5 +132,5 @@ def warm(model: Model, source: Input) -> None:
     """Call everything once: the first call of an operation costs tens of milliseconds."""
     gradient_curves(model, source, "last")
     step_curves(model, source)
-    strip_tables(model, source, NOTHING)
+    strip_tables(model, source)
     stepper_run(model, source, NOTHING, "last", "", ())

@@ -9,13 +9,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnviz.charts.stepper import direct_wires, plain_symbols, strips_of, tokens
+from rnnviz.charts.notation import plain_symbols, tokens
+from rnnviz.charts.stepper import direct_wires, strips_of
 from rnnviz.engine import CELLS, Clamp, unroll
 from rnnviz.experiment import Input, Model
 from rnnviz.ui import cached
 from rnnviz.whatif import WhatIf
 from tests.charts import payload
-from tests.charts.payload import Payload, a_run, arrays_of, model_run, read, run_of
+from tests.charts.payload import TINY, Payload, a_run, arrays_of, model_run, read, run_of
 from tests.engine.oracle import VARIANTS, draw, name_of, quick, random_params
 
 every_variant = pytest.mark.parametrize("spec", VARIANTS, ids=name_of)
@@ -148,14 +149,13 @@ FADES = Model("rnn", (("activation", "tanh"),), 5, 4, "scaled", (("radius", 0.05
 
 
 @pytest.mark.parametrize(("model", "beyond"), [(GROWS, 1e38), (FADES, 1e-38)], ids=["grows", "fades"])
-def test_what_float32_cannot_hold_travels_as_float64_and_nothing_becomes_zero(model, beyond):
+def test_what_float32_cannot_hold_travels_in_another_way_and_nothing_becomes_zero(model, beyond):
     run = model_run(model, Input("noise", 400), loss="last")
     sent = read(run)
     payload.assert_laid_out(sent)
     payload.assert_nothing_lost(sent, arrays_of(run))
     sizes = np.abs(sent.arrays["d:h"])
-    assert sent.arrays["d:h"].dtype == np.float64
-    assert sent.arrays["x"].dtype == sent.arrays["W_hh"].dtype == np.float32
+    assert sent.kinds["d:h"] != "f4" == sent.kinds["x"] == sent.kinds["W_hh"]
     if model is GROWS:
         assert sizes.max() > beyond < np.abs(sent.arrays["h"]).max()
     else:
@@ -188,21 +188,18 @@ def test_a_long_run_takes_little_more_than_four_bytes_a_number():
     count = sum(values.size for values in sent.arrays.values())
     assert count > 45 * 1000 * 64
     assert len(sent.data) <= 1.1 * 4 * count
-    # Where the gradient of a thousand steps falls below float32, those arrays are twice as long, no more.
+    # Also where the gradient of a thousand steps falls below what float32 can hold.
     sent = read(run_of(model.spec, model.params(1), source, "last"))
-    assert {str(values.dtype) for name, values in sent.arrays.items() if ":" not in name} == {"float32"}
-    assert len(sent.data) <= sum(values.nbytes + 8 for values in sent.arrays.values()) + 16_000
+    assert 0 < np.abs(sent.arrays["d:h"][1:]).min() < TINY
+    assert len(sent.data) <= 1.1 * 4 * count
 
 
-OVERFLOW = pytest.mark.xfail(
-    raises=ValueError, strict=True, reason="pack: flow.floor becomes NaN where a gradient is infinite or NaN"
-)
 TENFOLD = ("identity", (("gain", 10.0), ("std", 1.0)))
 # The last one is a view that a link leads to: within the sliders' limits, ReLU outgrows its spectral radius.
 EXPLODING = [
     pytest.param("identity", 4, TENFOLD, 300, id="forward"),
-    pytest.param("identity", 4, TENFOLD, 400, id="both", marks=OVERFLOW),
-    pytest.param("relu", 82, ("scaled", (("radius", 3.0),)), 400, id="page", marks=OVERFLOW),
+    pytest.param("identity", 4, TENFOLD, 400, id="both"),
+    pytest.param("relu", 82, ("scaled", (("radius", 3.0),)), 400, id="page"),
 ]
 
 
