@@ -129,11 +129,11 @@ function drawDiagram(run, scales, parent, box, em) {
       const lit = stage === 0 || node.stage === stage || feeds(node.name, stage);
       g.classList.toggle("dim", !lit);
       if (node.op === "leave" && !number) part.symbols[1].classList.toggle("gone", !valueOf(run, `d:${name}>${node.name}`, t, unit));
-      if (node.name === "x") number.textContent = back ? "" : inputOf(run, t) && `= ${quoted(run, t)}`;
+      if (node.name === "x") write(number, back || !inputOf(run, t) ? "" : `= ${quoted(run, t)}`);
       else if (number) {
         const key = back ? (node.op === "leave" ? `d:${name.replace("_next", "")}>${name}` : `d:${name}`) : name;
         const v = valueOf(run, key, t, unit);
-        number.textContent = printed(v, back);
+        write(number, printed(v, back));
         if (part.chip) part.chip.style.fill = back ? scales.css(v, flow.top, decades) : scales.css(v, run.limits[name.replace("_prev", "")]);
       }
       if (level) {

@@ -54,6 +54,11 @@ function el(name, attributes = {}, parent = null, text = null) {
   return node;
 }
 
+// A text that stays the same costs no layout.
+function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
 function label(parent, x, y, size, text, { anchor = "start", name = "", weight = 400, q = "" } = {}) {
   const node = el("text", { x, y, "font-size": size, "text-anchor": anchor, class: name, "font-weight": weight }, parent, text);
   if (q) node.dataset.q = q;

@@ -137,11 +137,11 @@ function stepper(root) {
     const words = s.back
       ? `Backward at step ${s.t}: what the loss would gain or lose if a value here moved a little.`
       : stage ? stage.sentence : `Step ${s.t} of ${run.T}: everything that the ${run.cell} does with ${run.symbols.length ? quoted(run, s.t) : "this input"}.`;
-    if (parts.headline.textContent !== words) parts.headline.textContent = words;
+    write(parts.headline, words);
     ui.time.value = s.t;
     ui.time.style.setProperty("--at", run.T > 1 ? (s.t - 1) / (run.T - 1) : 0);
-    ui.step.textContent = `t = ${s.t} / ${run.T}`;
-    ui.unit.textContent = `unit ${s.unit + 1} / ${run.H}`;
+    write(ui.step, `t = ${s.t} / ${run.T}`);
+    write(ui.unit, `unit ${s.unit + 1} / ${run.H}`);
     ui.time.setAttribute("aria-valuetext", spoken());
   }
 

@@ -47,8 +47,8 @@ function drawPanel(run, scales, parent, box, em, { stage, open, back, unit }) {
         if (!k) number.style.setProperty("--q", `var(--q-${name})`);
         live.push((t, u) => {
           const v = termOf(run, token.of, t, u);
-          number.textContent = printed(sign ? Math.abs(v) : v);
-          if (sign) sign.textContent = v < 0 && printed(v)[0] === "−" ? "−" : "+";
+          write(number, printed(sign ? Math.abs(v) : v));
+          if (sign) write(sign, v < 0 && printed(v)[0] === "−" ? "−" : "+");
         });
       }
       x += w;
@@ -107,8 +107,8 @@ function drawPanel(run, scales, parent, box, em, { stage, open, back, unit }) {
             named = name;
           }
           if (q) g.dataset.q = q;
-          factors.textContent = product;
-          number.textContent = v === undefined ? "" : (v > 0 ? "+" : "") + printed(v);
+          write(factors, product);
+          write(number, v === undefined ? "" : (v > 0 ? "+" : "") + printed(v));
           const length = most && v ? (Math.abs(v) / most) * half : 0;
           bar.setAttribute("width", length);
           bar.setAttribute("x", v < 0 ? middle - length : middle);
@@ -153,10 +153,10 @@ function drawPanel(run, scales, parent, box, em, { stage, open, back, unit }) {
         return { key, bar, number };
       });
       live.push((t, u) => {
-        total.textContent = printed(valueOf(run, `d:${state}_prev`, t, u), true);
+        write(total, printed(valueOf(run, `d:${state}_prev`, t, u), true));
         for (const { key, bar, number } of rows) {
           const v = valueOf(run, `${key}:${state}`, t, u);
-          number.textContent = printed(v, true);
+          write(number, printed(v, true));
           bar.setAttribute("width", Math.abs(placed(v, run.flow.top, decades)) * box.width);
         }
       });
@@ -167,6 +167,6 @@ function drawPanel(run, scales, parent, box, em, { stage, open, back, unit }) {
   }
 
   function update(t, u) {
-    for (const write of live) write(t, u);
+    for (const show of live) show(t, u);
   }
 }

@@ -129,7 +129,7 @@ function drawStrips(run, parent, box, at, em, ranges, back) {
       veil.setAttribute("width", Math.max(0, at.x + at.width - x - at.cell));
     }
     const text = run.symbols.length ? inputOf(run, t) : String(t);
-    if (current.textContent !== text) current.textContent = text;
+    write(current, text);
   }
   // A sub-step's own strips keep their names in full colour.
   function stress(names) {

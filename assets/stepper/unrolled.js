@@ -80,10 +80,10 @@ function drawUnrolled(run, scales, parent, box, em) {
       ties[k].setAttribute("d", `M${xOf(k) - w * 0.3},${y + h / 2}L${mid + (k - half) * 3.4 * em},${sharedY - 1.1 * em}`);
       ties[k].style.opacity = there ? apart : 0;
       if (!there) return;
-      x.textContent = back ? "" : inputOf(run, at);
-      time.textContent = apart < 0.5 ? "t" : `t = ${at}`;
+      write(x, back ? "" : inputOf(run, at));
+      write(time, apart < 0.5 ? "t" : `t = ${at}`);
       const h_t = valueOf(run, `${mark}h`, at, unit);
-      top.textContent = printed(h_t, back);
+      write(top, printed(h_t, back));
       flow(outlet, back ? valueOf(run, "d:h>h_out", at, unit) : h_t, limitOf("h"), decades);
       flow(inlet, 0, 1, 0);
       run.strips.forEach((strip, j) => {

@@ -1,9 +1,10 @@
 """A whole run as bytes for the stepper: what its picture is drawn from, in the order in which it is drawn.
 
 The layout: 4 bytes with the length of a header, the header as JSON, and after it the arrays that the
-header lists, each at a multiple of 8 bytes. Numbers travel as float32 (``f4``): it holds every digit shown.
-An array that float32 cannot hold, as of gradients below 1e-38, travels as float32 and a float64 power of two
-for each of its rows, behind it (``s4``), or, where a row itself spans too much, as float64 (``f8``).
+header lists, each at a multiple of 8 bytes, equal ones once. Numbers travel as float32 (``f4``): it holds
+every digit shown. An array that float32 cannot hold, as of gradients below 1e-38, travels as float32 and a
+float64 power of two for each of its rows, behind it (``s4``), or, where a row itself spans too much, as
+float64 (``f8``).
 """
 
 from __future__ import annotations
@@ -63,15 +64,17 @@ def pack(run: Run, start: Mapping[str, Any]) -> bytes:
     """
     arrays = _arrays(run)
     head = {**_head(run, arrays), "start": dict(start), "arrays": {}}
-    body, offset = [], 0
+    places: dict[tuple[str, bytes], int] = {}  # what is the same on two wires travels once
+    offset = 0
     for name, values in arrays.items():
         kind, data = _narrow(values)
-        head["arrays"][name] = [kind, list(values.shape), offset]
-        body.append(data)
-        offset += len(data)
+        if (kind, data) not in places:
+            places[kind, data] = offset
+            offset += len(data)
+        head["arrays"][name] = [kind, list(values.shape), places[kind, data]]
     text = json.dumps(head, allow_nan=False, ensure_ascii=False).encode()
     text += b" " * (-(len(text) + 4) % 8)
-    return b"".join([struct.pack("<I", len(text)), text, *body])
+    return b"".join([struct.pack("<I", len(text)), text, *(data for _, data in places)])
 
 
 def _narrow(values: Array) -> tuple[str, bytes]:

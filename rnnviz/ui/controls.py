@@ -124,9 +124,9 @@ CELL: dict[str, Control] = {
         options={"the last step": "last", "every step": "all"},
     ),
     "hold": Choice("cell_hold", "Hold", "nothing", "A gate or state, at a value of your choice.", options={}),
-    "held_at": Number("cell_at", "at", 1.0, None, -3.0, 3.0, 0.05),
-    "units": Text("cell_units", "of units", "all", "Such as 3, 5-8.", max_chars=200),
-    "during": Text("cell_steps", "at steps", "all", "Such as 3, 5-8.", max_chars=400),
+    "held_at": Number("cell_at", "Held at", 1.0, None, -3.0, 3.0, 0.05),
+    "units": Text("cell_units", "Held units", "all", "Such as 3, 5-8.", max_chars=200),
+    "during": Text("cell_steps", "Held steps", "all", "Such as 3, 5-8.", max_chars=400),
     "silent": Text("cell_silent", "Silence units", "", "They carry nothing: such as 3, 5-8.", max_chars=200),
     "edits": Text("cell_edits", "Change inputs", "", "Step = value, such as 3 = e.", max_chars=400),
     "path": Fold(
@@ -218,13 +218,13 @@ def choose_whatif(table: dict[str, Control], spec: CellSpec, H: int, signal: Sig
             part = parts[name]
             low, high = max(part.low, -3.0), min(part.high, 3.0)
             value = float(table["held_at"].draw(low=low, high=high))
-            units = _parsed(lambda: places(table["units"].draw(), "Unit", H))
-            during = _parsed(lambda: places(table["during"].draw(), "Step", len(signal.x)))
+            units = _parsed(lambda: places(table["units"].draw(), "Held unit", H))
+            during = _parsed(lambda: places(table["during"].draw(), "Held step", len(signal.x)))
             if units is not _REFUSED and during is not _REFUSED:
                 chosen = None if units is None else tuple(u - 1 for u in units)
                 clamps = (Clamp(part.name, value, chosen, during),)
         asked = table["silent"].draw()
-        silent = _parsed(lambda: places(asked, "Unit", H)) if asked.strip() else ()
+        silent = _parsed(lambda: places(asked, "Silenced unit", H)) if asked.strip() else ()
         changed = _parsed(lambda: edits(table["edits"].draw(), signal))
     everyone = tuple(range(1, H + 1))
     silenced = () if silent is _REFUSED else tuple(u - 1 for u in (everyone if silent is None else silent))

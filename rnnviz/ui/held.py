@@ -19,8 +19,12 @@ class Held(Control):
 
     def report(self, value: Any) -> None:
         """Take over what the component says; what cannot be is not taken."""
-        if self.problem(self.said(value)) is None:
+        if self.takes(value):
             st.session_state[self.key] = value
+
+    @abstractmethod
+    def takes(self, value: Any) -> bool:
+        """Whether the control can have this value, whatever it is."""
 
     @abstractmethod
     def meant(self, raw: str) -> Any:
@@ -28,7 +32,8 @@ class Held(Control):
 
     def _widget(self, **_: Any) -> Any:
         key = self.key
-        given, written = st.query_params.get(key), f"_{key}_written"
+        written, all_given = f"_{key}_written", st.query_params.get_all(key)
+        given = all_given[0] if len(all_given) == 1 else None
         if given is not None and given != st.session_state.get(written) and self.problem(given) is None:
             st.session_state[key] = self.meant(given)
         value = st.session_state.get(key, self.fallback)
@@ -37,7 +42,8 @@ class Held(Control):
         st.session_state[key] = value
         said = self.said(value)
         if value == self.fallback:
-            st.query_params.pop(key, None)
+            if all_given:
+                del st.query_params[key]
         elif given != said:
             st.query_params[key] = said
         st.session_state[written] = said
@@ -52,6 +58,10 @@ class Held(Control):
 class HeldNumber(Held, Number):
     """A whole number that a component holds."""
 
+    def takes(self, value: Any) -> bool:
+        """As in `Held`."""
+        return isinstance(value, int) and self.problem(str(value)) is None
+
     def meant(self, raw: str) -> int:
         """As in `Held`."""
         return int(float(raw))
@@ -64,6 +74,10 @@ class HeldNumber(Held, Number):
 @dataclass(frozen=True)
 class HeldChoice(Held, Choice):
     """One of a few that a component holds."""
+
+    def takes(self, value: Any) -> bool:
+        """As in `Held`."""
+        return any(type(value) is type(meant) and value == meant for meant in self.options.values())
 
     def meant(self, raw: str) -> Any:
         """As in `Held`."""

@@ -134,7 +134,7 @@ def _drawn(format: str, fig: Figure, dark: bool) -> bytes:
 
 def exports(fig: Figure, configuration: Mapping[str, Any], script: Callable[[], str]) -> None:
     """A figure's files without the figure: of one that the page shows in another way."""
-    st.markdown(f"###### {fig.title}: as a figure for print")
+    st.markdown(f"###### As a figure for print: {fig.title}")
     _caption_and_exports(fig, configuration, _formats(fig), script)
 
 

@@ -44,7 +44,9 @@ def draw(table: Mapping[str, Control], key: str, T: int, H: int, stages: int) ->
 
 def moved(table: Mapping[str, Control], key: str) -> None:
     """Take over where the visitor went; `draw` then writes the link."""
-    cursor = st.session_state[key].get("cursor") or {}
+    cursor = st.session_state[key].get("cursor")
+    if not isinstance(cursor, Mapping):
+        return
     for name, control in table.items():
         if isinstance(control, Held) and name in cursor:
             control.report(cursor[name])

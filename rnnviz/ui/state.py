@@ -181,6 +181,8 @@ class Switch(Control):
         if key not in st.session_state:
             given = st.query_params.get(key)
             st.session_state[key] = given in ("1", "true") if given else st.session_state.get(kept, False)
+        else:
+            st.session_state[key] = st.session_state[key]  # now ours, and not dropped with the last page
         on = st.toggle(self.label, key=key, help=common["help"])
         st.session_state[kept] = on
         if on and st.query_params.get(key) != "1":

@@ -7,23 +7,58 @@ from playwright.sync_api import Locator, Page
 
 from tests.e2e.browser import settle
 
-_CONTROLS = """() => Object.fromEntries(
-  [...document.querySelectorAll("[class*='st-key-']")].flatMap(el => {
-    const key = el.className.match(/st-key-((?:cell|flow)_[a-zA-Z_]+)/)?.[1]
-    const range = el.querySelector("input[type=range]")
-    const chosen = el.querySelector("[role=radio][aria-checked=true]")
-    const text = el.querySelector("input:not([type=file]), textarea")
-    if (!key || !el.matches(".stElementContainer")) return []
-    if (range) return [[key, range.getAttribute("aria-valuetext")]]
-    if (chosen) return [[key, chosen.textContent]]
-    return text ? [[key, text.value]] : []
-  }))"""
+# The stepper stands in a shadow root, which document.querySelector does not enter.
+STEPPER = """(() => {
+  for (const el of document.querySelectorAll("[class*=st-key-] *"))
+    if (el.shadowRoot?.querySelector(".stepper")) return el.shadowRoot.querySelector(".stepper")
+  return null
+})()"""
 
-# Vega numbers its clips and gradients anew; everything else in a picture is the picture.
-_PICTURES = """() => [...document.querySelectorAll("[data-testid=stVegaLiteChart]")].map((el, k) => {
-  const svg = el.querySelector("svg").outerHTML
-  return [document.querySelectorAll(".aloud")[k].textContent, svg.replace(/(clip|gradient)[-_]?\\d+/g, "$1")]
-})"""
+_CONTROLS = """() => {
+  const found = Object.fromEntries(
+    [...document.querySelectorAll("[class*='st-key-']")].flatMap(el => {
+      const key = el.className.match(/st-key-((?:cell|flow)_[a-zA-Z_]+)/)?.[1]
+      const range = el.querySelector("input[type=range]")
+      const chosen = el.querySelector("[role=radio][aria-checked=true]")
+      const text = el.querySelector("input:not([type=file]), textarea")
+      if (!key || !el.matches(".stElementContainer")) return []
+      if (range) return [[key, range.getAttribute("aria-valuetext")]]
+      if (chosen) return [[key, chosen.textContent]]
+      return text ? [[key, text.value]] : []
+    }))
+  const stepper = STEPPER
+  if (!stepper || !("cell_cell" in found)) return found
+  const pressed = group => stepper.querySelector(`.${group} [aria-pressed=true]`).dataset.value
+  return {
+    ...found,
+    cell_t: stepper.querySelector(".step").textContent.match(/t = (\\d+)/)[1],
+    cell_unit: stepper.querySelector(".facts .unit").textContent.match(/unit (\\d+)/)[1],
+    cell_stage: pressed("stages"),
+    cell_direction: { forth: "forward", back: "backward" }[pressed("directions")],
+    cell_view: pressed("views"),
+    cell_scale: stepper.querySelector("[name=scale]").value,
+  }
+}""".replace("STEPPER", STEPPER)
+
+# Vega numbers its clips and gradients anew; everything else in a picture is the picture. Of the stepper it is
+# everything written in it but what lies under the pointer, its strips, and where its cursor stands.
+_PICTURES = """() => {
+  const said = [...document.querySelectorAll(".aloud")]
+  const charts = [...document.querySelectorAll("[data-testid=stVegaLiteChart]")].map(el => [
+    said.find(words => el.compareDocumentPosition(words) & Node.DOCUMENT_POSITION_FOLLOWING).textContent,
+    el.querySelector("svg").outerHTML.replace(/(clip|gradient)[-_]?\\d+/g, "$1"),
+  ])
+  const stepper = STEPPER
+  if (!stepper) return charts
+  const texts = [...stepper.querySelectorAll(".stage svg text:not(.readout)")]
+    .filter(el => el.checkVisibility({ opacityProperty: true })).map(el => el.textContent)
+  const picture = [texts.join("\\n"), stepper.querySelector(".cursor").getAttribute("transform"),
+    stepper.querySelector(".stage canvas").toDataURL()]
+  return [...charts, [stepper.querySelector(".time").getAttribute("aria-valuetext"), picture.join("\\n")]]
+}""".replace("STEPPER", STEPPER)
+
+_COUNT = """count => document.querySelectorAll("[data-testid=stVegaLiteChart] svg").length
+  + Boolean(STEPPER?.querySelector(".headline")?.textContent) >= count""".replace("STEPPER", STEPPER)
 
 
 def open_link(page: Page, link: str, charts: bool = True) -> None:
@@ -31,17 +66,22 @@ def open_link(page: Page, link: str, charts: bool = True) -> None:
     page.goto(link)
     settle(page)
     if charts:
-        page.locator("[data-testid=stVegaLiteChart] svg").nth(1).wait_for()
+        wait_for_pictures(page)
+
+
+def wait_for_pictures(page: Page, count: int = 2) -> None:
+    """Until as many charts and steppers stand."""
+    page.wait_for_function(_COUNT, arg=count)
 
 
 def controls(page: Page) -> dict[str, str]:
-    """Every bound control, also folded ones, and its value as it is written beside it."""
+    """Every bound control, also folded ones, and its value as it is written beside it or in the stepper."""
     found: dict[str, str] = page.evaluate(_CONTROLS)
     return found
 
 
 def pictures(page: Page) -> list[list[str]]:
-    """Each picture's words and its SVG."""
+    """Each picture's words and what is in it: the charts' first, the stepper's last."""
     found: list[list[str]] = page.evaluate(_PICTURES)
     return found
 
@@ -57,9 +97,9 @@ def widget(page: Page, key: str) -> Locator:
     return page.locator(f".st-key-{key}")
 
 
-def unfold(page: Page) -> None:
-    """Open the folded controls, if they are folded."""
-    folded = page.get_by_text("Weights and conventions")
+def unfold(page: Page, what: str = "Weights and conventions") -> None:
+    """Open folded controls, if they are folded."""
+    folded = page.get_by_text(what)
     if not folded.evaluate("el => el.closest('details')?.open ?? false"):
         folded.click()
         page.wait_for_timeout(400)  # it glides
@@ -73,13 +113,36 @@ def press(page: Page, key: str, *keys: str) -> None:
     settle(page)
 
 
+def step(page: Page, *keys: str) -> None:
+    """Press keys in the stepper and wait until the link has followed."""
+    page.locator(".stepper .time").focus()
+    for name in keys:
+        page.keyboard.press(name)
+    linger(page)
+
+
+def take(page: Page, group: str, value: str) -> None:
+    """Press one of a group of the stepper's buttons, and wait until the link has followed."""
+    page.locator(f".stepper .{group} button[data-value='{value}']").click()
+    linger(page)
+
+
+def linger(page: Page) -> None:
+    """The stepper reports after 250 ms of stillness; hovering counts as playing on."""
+    page.wait_for_timeout(400)
+    settle(page)
+
+
 def choose(page: Page, key: str, name: str) -> None:
     """Take one of a few."""
     radio = widget(page, key).get_by_role("radio", name=name, exact=True)
     if radio.count():
         radio.click()
     else:
-        widget(page, key).locator("input").click()
+        field = widget(page, key).locator("input")
+        field.scroll_into_view_if_needed()
+        page.wait_for_timeout(200)  # a list that is scrolled while it opens closes again
+        field.click()
         page.get_by_role("option", name=name, exact=True).click()
     settle(page)
 

@@ -19,10 +19,47 @@ from rnnviz.ui.controls import OPTION_NAMES
 from tests.e2e.browser import settle
 
 TEXT = "the clouds are in the sky"
+T, H = len(TEXT), 12  # as the page begins
 STRONG = {"cell_init": "Spectral radius", "cell_radius": "1.5"}  # numbers worth comparing
 PAUSE = 250  # milliseconds of stillness before the link follows
 # A re-run must not remount anything; so what is marked stays marked.
+_TAP = """(root, [names, gap]) => new Promise(done => {
+  const seen = [], tap = () => {
+    seen.push(location.href)
+    const key = names[seen.length - 1]
+    if (!key) return done(seen)
+    const event = new KeyboardEvent("keydown", { key, bubbles: true, composed: true })
+    root.querySelector(".time").dispatchEvent(event)
+    setTimeout(tap, gap)
+  }
+  tap()
+})"""
 MARK = "root => { root.marked = true; root.querySelector('svg').marked = true }"
+
+# Listeners that outlive what added them: those of an abort signal, and those on the document and window.
+COUNT = """(() => {
+  const { addEventListener: add, removeEventListener: remove } = EventTarget.prototype
+  const global = new Map()
+  const name = (target, type, options) =>
+    `${target === window} ${type} ${Boolean(options?.capture ?? options)}`
+  window.signalled = 0
+  window.listening = () => [window.signalled, [...global.values()].reduce((sum, acts) => sum + acts.size, 0)]
+  EventTarget.prototype.addEventListener = function (type, act, options) {
+    const { signal } = options ?? {}
+    if (signal && !signal.aborted) {
+      window.signalled++
+      add.call(signal, "abort", () => window.signalled--, { once: true })
+    } else if (this === document || this === window) {
+      const key = name(this, type, options)
+      global.set(key, (global.get(key) ?? new Set()).add(act))
+    }
+    return add.call(this, type, act, options)
+  }
+  EventTarget.prototype.removeEventListener = function (type, act, options) {
+    if (this === document || this === window) global.get(name(this, type, options))?.delete(act)
+    return remove.call(this, type, act, options)
+  }
+})()"""
 
 _SEE = """root => {
   const all = (query, make) => [...root.querySelectorAll(query)].map(make)
@@ -38,8 +75,8 @@ _SEE = """root => {
     state: root.dataset.state,
     headline: text(root.querySelector(".headline")),
     spoken: root.querySelector(".time").getAttribute("aria-valuetext"),
-    pressed: Object.fromEntries(all(".group", group =>
-      [group.dataset.name, all(`.${group.dataset.name} [aria-pressed=true]`, el => el.dataset.value).join()])),
+    pressed: Object.fromEntries(all("[aria-pressed=true]", el =>
+      [el.parentElement.dataset.name, el.dataset.value])),
     nodes: Object.fromEntries(all("g.node[data-node]", el =>
       [el.dataset.node, text(el.querySelector(".number"))])),
     dim: all("g.node.dim", el => el.dataset.node),
@@ -47,7 +84,8 @@ _SEE = """root => {
       [el.dataset.open, [...el.querySelectorAll("text.number[data-of]")].map(signed)])),
     opened: all("g.equation.opened", el => el.dataset.open),
     rows: all(".panel g.row:not([class~=direct]):not([class~=gates]):not([class~=loss])", el =>
-      [["total", "soft"].find(kind => el.classList.contains(kind)) ?? "row", ...[...el.querySelectorAll("text")].map(text)]),
+      [["total", "soft"].find(kind => el.classList.contains(kind)) ?? "row",
+        ...[...el.querySelectorAll("text")].map(text)]),
     parts: Object.fromEntries(all(".panel > [data-of], .panel g.row [data-of]", el =>
       [el.dataset.of, text(el)])),
   }
@@ -93,6 +131,12 @@ def keys(page: Page, *names: str) -> None:
     page.locator(".stepper .time").focus()
     for name in names:
         page.keyboard.press(name)
+
+
+def tap(page: Page, gap: int, *names: str) -> list[str]:
+    """Press keys at a pace that a busy machine does not disturb; the address before each and after all."""
+    seen: list[str] = page.locator(".stepper").evaluate(_TAP, [list(names), gap])
+    return seen
 
 
 def go(page: Page, t: int, unit: int) -> None:
@@ -236,7 +280,9 @@ class Oracle:
             products: list[tuple[str, int, float, float]] = []
             for edge in spec.graph.into(node.name):
                 vectors = {"x": self.x[t - 1], "h_prev": self.trace.states["h"][t - 1]}
-                vector = vectors[edge.source] if edge.source in vectors else self.wires.values[edge.source][t - 1]
+                vector = (
+                    vectors[edge.source] if edge.source in vectors else self.wires.values[edge.source][t - 1]
+                )
                 weights = self.params[edge.weight][row]
                 products += [
                     (edge.weight, j, float(w), float(v))
@@ -245,3 +291,8 @@ class Oracle:
             bias = sum(float(self.params[name][row]) for name in node.biases)
             found.append(Sum(products, bias, sum(w * v for _, _, w, v in products) + bias))
         return found
+
+
+def oracle_of(spec: CellSpec, bias: float = 1.0, **more: Any) -> Oracle:
+    """The engine's run behind a link with `STRONG`; what more it holds are fields of `Oracle`."""
+    return Oracle(Model(spec.name, spec.options, H, 4, "scaled", (("radius", 1.5),), bias), **more)

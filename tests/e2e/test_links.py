@@ -11,13 +11,17 @@ from tests.e2e.browser import settle
 from tests.e2e.reading import (
     choose,
     controls,
+    linger,
     open_link,
     pictures,
     press,
     same_elsewhere,
     sentences,
+    step,
+    take,
     type_in,
     unfold,
+    wait_for_pictures,
 )
 from tests.e2e.serve import ROOT, Server, start_server
 
@@ -48,7 +52,7 @@ def test_a_link_is_the_first_thing_a_new_server_sees(browser: Browser, link: str
         expect(page.get_by_role("heading", level=1)).not_to_be_empty()
         if heading != PAGES[0].title:
             expect(page.get_by_role("heading", level=1)).to_have_text(heading)
-            page.locator("[data-testid=stVegaLiteChart] svg").nth(1).wait_for()
+            wait_for_pictures(page)
         assert sentences(page) == []
         assert page.get_by_text("Page not found").count() == 0
         context.close()
@@ -67,8 +71,21 @@ def test_every_kind_of_control_on_the_cell_page_is_in_the_link(page: Page, elsew
     press(page, "cell_H", "ArrowLeft")
     press(page, "cell_seed", "ArrowRight")
     type_in(page, "cell_text", "in & out: 100% <b>ω</b> #?+")
-    press(page, "cell_t", "ArrowRight")
-    press(page, "cell_unit", "ArrowLeft")
+    choose(page, "cell_loss", "every step")
+    unfold(page, "What if")
+    choose(page, "cell_hold", "z · update gate")
+    press(page, "cell_at", "ArrowLeft")
+    type_in(page, "cell_units", "2, 4-5")
+    type_in(page, "cell_steps", "3–20")
+    type_in(page, "cell_silent", "7")
+    type_in(page, "cell_edits", "3 = b")
+    step(page, "ArrowRight")
+    step(page, "ArrowUp")
+    take(page, "stages", "2")
+    take(page, "directions", "back")
+    take(page, "views", "unrolled")
+    page.locator(".stepper [name=scale]").select_option("linear")
+    linger(page)
     assert query(page) == {
         "cell_cell": "GRU",
         "cell_init": "Orthogonal",
@@ -77,9 +94,21 @@ def test_every_kind_of_control_on_the_cell_page_is_in_the_link(page: Page, elsew
         "cell_H": "11",
         "cell_seed": "5",
         "cell_text": "in & out: 100% <b>ω</b> #?+",
+        "cell_loss": "every step",
+        "cell_hold": "z · update gate",
+        "cell_at": "0.95",
+        "cell_units": "2, 4-5",
+        "cell_steps": "3–20",
+        "cell_silent": "7",
+        "cell_edits": "3 = b",
         "cell_t": "18",
         "cell_unit": "2",
+        "cell_stage": "2",
+        "cell_direction": "backward",
+        "cell_view": "unrolled",
+        "cell_scale": "linear",
     }
+    assert sentences(page) == []
     assert pictures(page) != before
     same_elsewhere(page, elsewhere)
     page.reload()
@@ -124,8 +153,10 @@ def test_what_was_turned_back_leaves_the_link(page: Page) -> None:
 
 
 def test_a_page_left_and_found_again_is_as_it_was(page: Page) -> None:
-    open_link(page, "/cell?cell_cell=GRU&cell_t=9")
+    open_link(page, "/cell?cell_cell=GRU")
+    step(page, *["ArrowLeft"] * 8)
     held = controls(page)
+    assert held["cell_t"] == "9"
     page.get_by_role("link", name="Gradient flow").click()
     settle(page, 400)
     expect(page.get_by_role("heading", level=1)).to_have_text("Gradient flow")
@@ -143,14 +174,25 @@ def test_the_prepared_views_open_from_home(page: Page) -> None:
     assert cards.count() >= 3
     for k in range(cards.count()):
         cards.nth(k).click()
-        page.locator("[data-testid=stVegaLiteChart] svg").nth(1).wait_for()
+        page.get_by_role("heading", name="Recurrent networks").wait_for(state="detached")
         settle(page)
+        wait_for_pictures(page)
         assert sentences(page) == []
         assert query(page)
         page.get_by_role("link", name="Home").click()
-        page.locator(".living canvas").wait_for()
+        page.get_by_role("heading", name="Recurrent networks").wait_for()
+        wait_for_pictures(page, 1)
         settle(page)
         assert query(page) == {}
+
+
+def test_presenting_goes_along_to_a_prepared_view(page: Page) -> None:
+    open_link(page, "/?present=1", charts=False)
+    page.locator("[data-testid=stPageLink] a").first.click()
+    page.get_by_text("Recurrent networks").wait_for(state="detached")
+    settle(page, 400)
+    assert query(page)["present"] == "1"
+    expect(page.locator(".st-key-present input")).to_be_checked()
 
 
 @pytest.mark.parametrize("link", ["/", "/cell?cell_cell=GRU&cell_text=a%26b%20c"])
@@ -165,7 +207,17 @@ def test_copy_link_copies_the_address(page: Page, link: str) -> None:
     expect(page.get_by_role("button", name="Copy link")).to_be_visible()
 
 
-DEFAULT = {"cell_t": "17", "cell_H": "12", "cell_cell": "LSTM", "cell_seed": "4", "cell_unit": "3"}
+DEFAULT = {
+    "cell_t": "17",
+    "cell_H": "12",
+    "cell_cell": "LSTM",
+    "cell_seed": "4",
+    "cell_unit": "3",
+    "cell_stage": "0",
+    "cell_direction": "forward",
+    "cell_view": "cell",
+    "cell_scale": "auto",
+}
 # Each link, and the keys that are answered, one sentence each.
 HOSTILE = [
     ("cell_t=0&cell_H=65&cell_seed=-1", ["cell_t", "cell_H", "cell_seed"]),
@@ -180,6 +232,11 @@ HOSTILE = [
     ("cell_t=5.5", ["cell_t"]),
     ("cell_cell=", ["cell_cell"]),
     ("cell_t=3&cell_t=9", ["cell_t"]),
+    (
+        "cell_stage=5&cell_direction=up&cell_view=&cell_scale=%00",
+        ["cell_stage", "cell_dir", "cell_view", "cell_scale"],
+    ),
+    ("present=banana&cell_hold=<script>window.pwned=1</script>", ["present", "cell_hold"]),
 ]
 
 
@@ -195,7 +252,11 @@ def test_no_link_breaks_the_page(page: Page, server: Server, link: str, keys: li
     assert len(said) == len(keys)
     shown = controls(page)
     assert {key: shown.get(key) for key in DEFAULT} == DEFAULT
-    assert f"At step {DEFAULT['cell_t']}, unit {DEFAULT['cell_unit']}" in pictures(page)[0][0]
+    chart, stepper = (words for words, _ in pictures(page))
+    assert f"of unit {DEFAULT['cell_unit']} over" in chart
+    assert f"At step {DEFAULT['cell_t']}:" in chart
+    assert stepper.startswith(f"Step {DEFAULT['cell_t']} of 25")
+    assert f"Unit {DEFAULT['cell_unit']}." in stepper
     assert "Traceback" not in page.inner_text("body")
     assert not page.evaluate("() => 'pwned' in window")
     assert "Traceback" not in server.log()
@@ -208,7 +269,7 @@ def by_line(said: list[str], keys: list[str]) -> list[str]:
 def test_the_sentence_goes_when_the_control_moves(page: Page) -> None:
     open_link(page, "/cell?cell_t=999&nobody=1")
     assert len(sentences(page)) == 2
-    press(page, "cell_t", "ArrowRight")
+    step(page, "ArrowRight")
     assert sentences(page) == []
     assert query(page) == {"cell_t": "18"}
 
@@ -219,7 +280,7 @@ def test_an_unknown_page_says_so_and_home_can_be_reached(elsewhere: Page) -> Non
     assert elsewhere.get_by_text("Page not found").count() == 1
     elsewhere.keyboard.press("Escape")
     elsewhere.get_by_role("link", name="Home").click()
-    elsewhere.locator(".living canvas").wait_for()
+    wait_for_pictures(elsewhere, 1)
 
 
 def test_four_hundred_characters_fit_a_link(page: Page, elsewhere: Page) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from rnnviz.ui.pages import PAGES
 from tests.e2e.browser import settle, shot
-from tests.e2e.reading import contrast, controls, open_link, pictures, sentences
+from tests.e2e.reading import STEPPER, contrast, controls, linger, open_link, pictures, sentences
 from tests.e2e.serve import start_server
 
 LINKS = {page.url: "/" if page is PAGES[0] else f"/{page.url}" for page in PAGES}
@@ -21,13 +21,6 @@ _OVERFLOW = """() => {
   for (const main of document.querySelectorAll("[data-testid=stMain], [data-testid=stSidebarContent]"))
     if (main.scrollWidth > main.clientWidth)
       wide.push(`${main.dataset.testid}: ${main.scrollWidth} > ${main.clientWidth}`)
-  for (const formula of document.querySelectorAll(".katex-html")) {
-    const column = formula.closest("[data-testid=stMarkdownContainer]").getBoundingClientRect()
-    const parts = [...formula.querySelectorAll(".base, .mord")]
-    const right = Math.max(...parts.map(part => part.getBoundingClientRect().right))
-    if (right > column.right + 1)
-      wide.push(`formula ${formula.textContent.slice(0, 20)}: by ${Math.round(right - column.right)}`)
-  }
   for (const svg of document.querySelectorAll("[data-testid=stVegaLiteChart] svg")) {
     const frame = svg.getBoundingClientRect()
     for (const text of svg.querySelectorAll("text")) {
@@ -39,8 +32,28 @@ _OVERFLOW = """() => {
         wide.push(`text “${text.textContent}” leaves its figure by ${Math.round(out)}`)
     }
   }
+  const stage = STEPPER?.querySelector(".stage"), frame = stage?.getBoundingClientRect()
+  const seen = part => [...stage.querySelectorAll(`svg ${part} text`)]
+    .filter(el => el.textContent.trim())
+    .filter(el => el.checkVisibility({ opacityProperty: true, visibilityProperty: true }))
+    .map(el => [el.textContent, el.getBoundingClientRect()])
+  if (stage) for (const [text, box] of seen("")) {
+    const out = Math.max(frame.left - box.left, box.right - frame.right, frame.top - box.top,
+      box.bottom - frame.bottom)
+    if (out > 4) wide.push(`text “${text}” leaves the stage by ${Math.round(out)}`)
+  }
+  for (const part of stage ? [".figure", ".panel"] : []) {
+    const texts = seen(part)
+    texts.forEach(([one, a], k) => texts.slice(k + 1).forEach(([other, b]) => {
+      const width = Math.min(a.right, b.right) - Math.max(a.left, b.left)
+      const height = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top)
+      const share = width * height / Math.min(a.width * a.height, b.width * b.height)
+      if (width > 0 && height > 0 && share > 0.3)
+        wide.push(`${part}: “${one}” and “${other}” overlap by ${Math.round(100 * share)} %`)
+    }))
+  }
   return wide
-}"""
+}""".replace("STEPPER", STEPPER)
 
 _INKS = """() => [...document.querySelectorAll("[data-testid=stVegaLiteChart] svg text")]
   .filter(el => el.textContent.trim() && Number(getComputedStyle(el).opacity))  // 0: it would overlap
@@ -50,10 +63,20 @@ _INKS = """() => [...document.querySelectorAll("[data-testid=stVegaLiteChart] sv
   })"""
 
 
-_FOCUSED = """() => document.activeElement.getAttribute("aria-label")
-  ?? document.activeElement.textContent"""
-_FORMULAS = """() => [...document.querySelectorAll(".katex-html [style*=color]")]
-  .map(el => [el.textContent, getComputedStyle(el).color, 1])"""
+# The letter in the cursor's tab stands on ink; what a sub-step leaves out is dim.
+_STEPPER_INKS = """() => [...STEPPER?.querySelectorAll(".stage svg text:not(.current)") ?? []]
+  .filter(el => el.textContent.trim() && el.checkVisibility({ opacityProperty: true }))
+  .map(el => {
+    const style = getComputedStyle(el)
+    const mixed = style.fill.match(/^color\\(srgb (.+?)( \\/.*)?\\)$/)  // a color-mix is said this way
+    const ink = mixed ? `rgb(${mixed[1].split(" ").map(part => 255 * part).join(",")})` : style.fill
+    return [el.textContent, ink, Number(style.fillOpacity) * Number(style.opacity)]
+  })""".replace("STEPPER", STEPPER)
+_FOCUSED = """() => {
+  let el = document.activeElement
+  while (el.shadowRoot?.activeElement) el = el.shadowRoot.activeElement
+  return el.getAttribute("aria-label") ?? el.textContent
+}"""
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -67,7 +90,7 @@ def test_every_page_in_both_themes(page: Page, name: str, theme: str) -> None:
         shot(page, f"{name}_{theme}_{width}")
         wrong += [f"{width}: {what}" for what in page.evaluate(_OVERFLOW)]
         ground = page.locator(".stApp").evaluate("el => getComputedStyle(el).backgroundColor")
-        for text, ink, opacity in page.evaluate(_INKS) + page.evaluate(_FORMULAS):
+        for text, ink, opacity in page.evaluate(_INKS) + page.evaluate(_STEPPER_INKS):
             if contrast(ink, ground) < 3 or opacity < 0.99:
                 wrong.append(
                     f"{width}: “{text}” {ink} on {ground} has {contrast(ink, ground):.2f}:1, α {opacity}"
@@ -93,10 +116,22 @@ def whole(page: Page, name: str) -> None:
         "/cell?cell_cell=GRU&cell_input=Noise&cell_T=400&cell_H=64&cell_unit=64&cell_t=400",
         "/cell?cell_cell=RNN&cell_activation=identity&cell_init=Orthogonal&cell_gain=3&cell_input=Noise&cell_T=400&cell_t=400",
         "/cell?cell_cell=LSTM&cell_text=WW&cell_t=2&cell_H=2&cell_unit=2",
+        "/cell?cell_direction=backward",
+        "/cell?cell_view=unrolled",
+        "/cell?cell_view=loop",
         "/flow?flow_radius=3&flow_activation=identity&flow_T=400&flow_H=64",
         "/flow?flow_radius=0&flow_T=2",
     ],
-    ids=["gru-400", "rnn-explodes", "lstm-2", "flow-explodes", "flow-zero"],
+    ids=[
+        "gru-400",
+        "rnn-explodes",
+        "lstm-2",
+        "backward",
+        "unrolled",
+        "loop",
+        "flow-explodes",
+        "flow-zero",
+    ],
 )
 def test_extremes_stay_within_their_columns(page: Page, link: str, request: pytest.FixtureRequest) -> None:
     open_link(page, link)
@@ -106,16 +141,17 @@ def test_extremes_stay_within_their_columns(page: Page, link: str, request: pyte
     assert wrong == [], "\n".join(wrong)
 
 
-def test_a_theme_switch_reaches_pictures_and_equations(page: Page) -> None:
+def test_a_theme_switch_reaches_every_picture(page: Page) -> None:
     page.emulate_media(color_scheme="light")
     open_link(page, "/cell")
-    light = page.evaluate(_INKS)
+    light = page.evaluate(_INKS), page.evaluate(_STEPPER_INKS)
     page.emulate_media(color_scheme="dark")
     settle(page, 500)
     ground = page.locator(".stApp").evaluate("el => getComputedStyle(el).backgroundColor")
-    assert page.evaluate(_INKS) != light
+    assert page.evaluate(_INKS) != light[0]
+    assert page.evaluate(_STEPPER_INKS) != light[1]
     low = [(text, ink) for text, ink, _ in page.evaluate(_INKS) if contrast(ink, ground) < 3]
-    low += [(text, ink) for text, ink, _ in page.evaluate(_FORMULAS) if contrast(ink, ground) < 3]
+    low += [(text, ink) for text, ink, _ in page.evaluate(_STEPPER_INKS) if contrast(ink, ground) < 3]
     shot(page, "cell_switched_to_dark")
     assert low == [], low[:4]
 
@@ -123,20 +159,36 @@ def test_a_theme_switch_reaches_pictures_and_equations(page: Page) -> None:
 def test_tab_reaches_every_slider_and_an_arrow_moves_one_step(page: Page) -> None:
     open_link(page, "/cell?cell_input=Noise&cell_T=25")
     reached = []
-    for _ in range(40):
+    for _ in range(70):
         page.keyboard.press("Tab")
         reached.append(page.evaluate(_FOCUSED))
-    for name in ("Step t", "Unit", "Forget bias", "Sequence length T", "PNG", "Show the code"):
+    for name in ("Step t", "Forget bias", "Sequence length T", "PNG", "Show the code"):
         assert name in reached, reached
-    step = page.locator(".st-key-cell_t input[type=range]")
-    for key, t in (("ArrowRight", 18), ("ArrowRight", 19), ("ArrowLeft", 18), ("Home", 1), ("End", 25)):
-        step.focus()
+    for name in ("Play", "Step on", "Whole step", "Backward", "Unrolled", "Speed", "Scale", "Present"):
+        assert name in reached, reached
+    slider = page.locator(".stepper .time")
+    slider.focus()
+    # The slider turns time, and up and down the unit, which had a slider of its own before.
+    for key, t, unit in (
+        ("ArrowRight", 18, 3),
+        ("ArrowRight", 19, 3),
+        ("ArrowLeft", 18, 3),
+        ("Home", 1, 3),
+        ("End", 25, 3),
+        ("ArrowDown", 25, 4),
+        ("ArrowUp", 25, 3),
+    ):
         page.keyboard.press(key)
-        settle(page)
-        assert controls(page)["cell_t"] == str(t)
-        assert all(f"At step {t}" in words for words, _ in pictures(page))
-        expect(page.get_by_role("heading", name=f"The equations at step {t}, unit 3")).to_be_visible()
-        assert step.evaluate("el => el === document.activeElement"), "the slider keeps the focus"
+        linger(page)
+        held = controls(page)
+        assert (held["cell_t"], held["cell_unit"]) == (str(t), str(unit))
+        chart, stepper = (words for words, _ in pictures(page))
+        assert f"of unit {unit} over 25 steps. At step {t}:" in chart
+        assert stepper.startswith(f"Step {t} of 25")
+        assert f"Unit {unit}." in stepper
+        expect(page.locator(".stepper .headline")).to_contain_text(f"Step {t} of 25")
+        expect(page.get_by_role("heading", name=f"Unit {unit}: its gates and states")).to_be_visible()
+        assert page.evaluate(_FOCUSED) == "Step t", "the slider keeps the focus"
 
 
 def test_headers_keep_everything_on_this_machine(page: Page) -> None:

@@ -7,10 +7,17 @@ from playwright.sync_api import Locator, Page, expect
 
 from rnnviz.engine import CELLS
 from tests.e2e.browser import settle
-from tests.e2e.reading import choose, press, type_in, widget
-from tests.e2e.stepping import MARK, TEXT, go, keys, link, open_stepper, press_button, see
+from tests.e2e.reading import widget
+from tests.e2e.stepping import (
+    H,
+    T,
+    keys,
+    link,
+    open_stepper,
+    see,
+    tap,
+)
 
-T, H = len(TEXT), 12
 LSTM = CELLS["lstm"]
 _STEPS = """root => {
   const seen = window.steps = []
@@ -18,35 +25,9 @@ _STEPS = """root => {
   new MutationObserver(() => seen.push([performance.now(), parseInt(step.textContent.slice(4))]))
     .observe(step, { childList: true, characterData: true, subtree: true })
 }"""
-# Listeners that outlive what added them: those of an abort signal, and those on the document and window.
-_COUNT = """(() => {
-  const { addEventListener: add, removeEventListener: remove } = EventTarget.prototype
-  const global = new Map()
-  const name = (target, type, options) =>
-    `${target === window} ${type} ${Boolean(options?.capture ?? options)}`
-  window.signalled = 0
-  window.listening = () => [window.signalled, [...global.values()].reduce((sum, acts) => sum + acts.size, 0)]
-  EventTarget.prototype.addEventListener = function (type, act, options) {
-    const { signal } = options ?? {}
-    if (signal && !signal.aborted) {
-      window.signalled++
-      add.call(signal, "abort", () => window.signalled--, { once: true })
-    } else if (this === document || this === window) {
-      const key = name(this, type, options)
-      global.set(key, (global.get(key) ?? new Set()).add(act))
-    }
-    return add.call(this, type, act, options)
-  }
-  EventTarget.prototype.removeEventListener = function (type, act, options) {
-    if (this === document || this === window) global.get(name(this, type, options))?.delete(act)
-    return remove.call(this, type, act, options)
-  }
-})()"""
-_CHANGES = """root => {
-  window.changes = 0
-  const watch = new MutationObserver(records => window.changes += records.length)
-  for (const node of [".stage", ".stage svg"]) watch.observe(root.querySelector(node), { childList: true })
-  watch.observe(root.querySelector("canvas"), { attributes: true })
+_PASSED = """() => {
+  window.passed = []
+  window.addEventListener("keydown", event => event.defaultPrevented || window.passed.push(event.key))
 }"""
 _CONTROLS = """root => [...root.querySelectorAll("button, select, input, [tabindex='0']")]
   .filter(el => el.getClientRects().length && !el.disabled)
@@ -95,7 +76,7 @@ def test_a_click_on_a_gate_opens_its_equation_and_sub_step(cell: Locator) -> Non
             cell.locator(f"g.node[data-node={name}] .number").click()
             seen = see(page)
             assert seen["pressed"]["stages"] == str(stage)
-            assert seen["opened"] == ([name] if name in LSTM.blocks else [about.equations[0]][: name == "h"])
+            assert seen["opened"] == [name]
 
 
 def test_the_keys_of_the_stepper(cell: Locator) -> None:
@@ -124,8 +105,7 @@ def test_the_keys_of_the_stepper(cell: Locator) -> None:
 def test_with_nothing_focused_only_what_the_page_does_not_need(cell: Locator) -> None:
     page = cell.page
     page.evaluate("document.activeElement.blur()")
-    page.evaluate("""() => { window.passed = []
-      window.addEventListener("keydown", event => event.defaultPrevented || window.passed.push(event.key)) }""")
+    page.evaluate(_PASSED)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowLeft")
@@ -209,17 +189,26 @@ def test_it_plays_to_the_end_rests_and_starts_again(cell: Locator) -> None:
     watch(page, "15", "End", *["ArrowLeft"] * 4)
     page.wait_for_function("window.steps.some(([, t]) => t === 3)", timeout=8000)
     seen = steps(page)
-    assert [t for _, t in seen][:6] == [T - 3, T - 2, T - 1, T, 1, 2]
-    rest = seen[4][0] - seen[3][0]
+    walked = [t for _, t in seen]
+    end = walked.index(T)  # a slow machine skips steps, not the last
+    assert walked[: end + 1] == sorted(walked[: end + 1])
+    assert walked[end + 1] == 1
+    rest = seen[end + 1][0] - seen[end][0]
     assert 2000 < rest < 3500
     keys(page, "Space", "b")
-    watch(page, "60", "Home", "ArrowRight", "ArrowRight", "ArrowRight")
-    page.wait_for_function("window.steps.some(([, t]) => t > 20)", timeout=8000)
+    watch(page, "15", "Home", "ArrowRight", "ArrowRight", "ArrowRight")
+    page.wait_for_function("window.steps.some(([, t]) => t > 20 && t < 25)", timeout=8000)
     walked = [t for _, t in steps(page)]
-    assert 1 in walked
-    down = walked[: walked.index(1) + 1]
-    assert down == sorted(down, reverse=True)
-    assert walked[len(down)] == T
+    end = walked.index(1)
+    assert walked[: end + 1] == sorted(walked[: end + 1], reverse=True)
+    assert walked[end + 1] == T
+
+
+def test_the_highest_speed_starts_also_while_the_cursor_still_glides(cell: Locator) -> None:
+    watch(cell.page, "60", "Home", "End", "ArrowLeft", "Home", "ArrowRight")
+    cell.page.wait_for_function(f"window.steps.some(([, t]) => t === {T})", timeout=3000)
+    walked = [t for _, t in steps(cell.page)]
+    assert walked == sorted(walked)
 
 
 def test_speed_hover_and_leaving(cell: Locator) -> None:
@@ -281,53 +270,11 @@ def test_nothing_is_sent_while_stepping(page: Page) -> None:
 
     open_stepper(page, link(LSTM))
     quiet = len(sent)
-    for key in ["Home", *["ArrowRight"] * 8, "b", "Shift+ArrowRight", "ArrowDown"]:
-        keys(page, key)
-        page.wait_for_timeout(60)
-        assert len(sent) == quiet
-    keys(page, "Space")
+    tap(page, 110, "Home", *["ArrowRight"] * 8, "b", "ArrowDown")
+    assert len(sent) == quiet
+    tap(page, 110, "ArrowUp", " ")  # who plays within the pause does not stand there
     page.wait_for_timeout(1500)
     assert len(sent) == quiet
     keys(page, "Space")
     page.wait_for_timeout(500)
     assert quiet < len(sent) <= quiet + 2
-
-
-def test_reruns_leave_place_picture_and_listeners_alone(page: Page) -> None:
-    page.add_init_script(_COUNT)
-    open_stepper(page, link(LSTM))
-    root = page.locator(".stepper")
-    go(page, 9, 7)
-    press_button(page, "stages", "2")
-    page.wait_for_timeout(400)
-    settle(page)
-    root.evaluate(MARK)
-    page.evaluate("document.activeElement.blur()")
-    page.keyboard.press("r")
-    settle(page)
-    before, listening = see(page), page.evaluate("window.listening()")
-    assert listening[0] > 10
-    root.evaluate(_CHANGES)
-    for _ in range(40):
-        page.keyboard.press("r")
-        settle(page, 60)
-    assert page.evaluate("window.changes") == 0
-    for name in ["every step", "the last step"] * 5:
-        choose(page, "cell_loss", name)
-    press(page, "cell_fbias", "ArrowRight", "ArrowLeft")
-    assert see(page) == before
-    assert root.evaluate("root => root.marked && root.querySelector('svg').marked")
-    page.evaluate("document.activeElement.blur()")
-    page.wait_for_timeout(300)
-    assert page.evaluate("window.listening()") == listening
-
-
-def test_a_shorter_text_takes_the_cursor_along(cell: Locator) -> None:
-    page = cell.page
-    cell.evaluate(MARK)
-    type_in(page, "cell_text", "abcd")
-    assert (see(page)["t"], see(page)["unit"]) == (4, 3)
-    assert cell.locator(".step").inner_text() == "t = 4 / 4"
-    assert cell.evaluate("root => root.marked")
-    keys(page, "ArrowLeft")
-    assert see(page)["t"] == 3

@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,7 +16,7 @@ from playwright.sync_api import Page, expect
 from rnnviz.engine import CELLS
 from tests.e2e.browser import settle, shot
 from tests.e2e.reading import contrast
-from tests.e2e.stepping import STRONG, TEXT, go, keys, link, open_stepper, press_button, see
+from tests.e2e.stepping import STRONG, TEXT, go, keys, linger, link, open_stepper, press_button, see
 
 LSTM = CELLS["lstm"]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -32,7 +33,8 @@ _INKS = """root => {
   const seen = el => {
     for (let at = el; at && at !== root; at = at.parentElement) {
       const style = getComputedStyle(at)
-      if (Number(style.opacity) < 0.99 || style.display === "none" || style.visibility === "hidden") return false
+      if (Number(style.opacity) < 0.99 || style.display === "none") return false
+      if (style.visibility === "hidden") return false
     }
     return el.textContent.trim() !== ""
   }
@@ -96,7 +98,7 @@ def test_svg_png_and_pdf_are_what_is_on_screen(page: Page, mode: str, dark: bool
     canvas = page.locator(".stepper canvas").evaluate("el => el.toDataURL()")
     assert np.array_equal(picture_of(images[0].attrib["href"]), picture_of(canvas))
     references = re.findall(r"""(?:href|src)=["']([^"']*)|url\(([^)]*)""", text)
-    assert [one for one in references if not "".join(one).startswith(("data:image/png;", "#"))] == []
+    assert [one for one in references if not "".join(one).strip("'\"").startswith(("data:", "#"))] == []
     assert not re.search(r"var\(|light-dark\(|color-mix\(|<script|foreignObject", text)
     # Slide and drawing programs know no newer colours than these.
     paints = {
@@ -132,9 +134,11 @@ def test_the_run_as_a_gif(page: Page) -> None:
     for k in range(4):
         movie.seek(k)
         frames.append(np.array(movie.convert("RGB")).astype(int))
-    assert all(np.abs(a - b).max() > 50 for a, b in zip(frames, frames[1:], strict=False))
+    assert all(np.abs(a - b).max() > 50 for a, b in pairwise(frames))
     assert see(page) == before
     expect(page.locator(".stepper .busy")).to_be_hidden()
+    linger(page)
+    assert "cell_t=3&" in f"{page.url}&", "the link names a frame of the animation"
 
 
 def test_a_long_gif_shows_how_far_it_is_and_can_be_cancelled(page: Page) -> None:
@@ -155,15 +159,21 @@ def test_a_long_gif_shows_how_far_it_is_and_can_be_cancelled(page: Page) -> None
     expect(busy).to_contain_text("Cancelled; nothing was saved.")
     after = see(page)
     assert {**after, "state": ""} == {**before, "state": ""}
-    page.wait_for_timeout(400)
+    linger(page)
     assert files == []
+    assert "cell_t=20&" in f"{page.url}&", "the link names a frame of the animation"
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_word_stands_out_from_its_ground(page: Page, theme: str) -> None:
     for cell in ("lstm", "gru"):
         open_stepper(page, link(CELLS[cell], embed_options=f"{theme}_theme"))
-        for press in ((), (("stages", "2"),), (("stages", "0"), ("directions", "back")), (("views", "unrolled"),)):
+        for press in (
+            (),
+            (("stages", "2"),),
+            (("stages", "0"), ("directions", "back")),
+            (("views", "unrolled"),),
+        ):
             for group, value in press:
                 press_button(page, group, value)
             page.wait_for_timeout(250)
@@ -225,7 +235,9 @@ def test_the_presenter_s_view(page: Page, size: tuple[int, int]) -> None:
         if fits["out"] or fits["cut"]:
             failures.append((mode, "outside the window", fits["out"], fits["cut"]))
         if small < 0.012 * size[1]:
-            failures.append((mode, f"“{text}” is {small:.1f} px, {100 * small / size[1]:.2f} % of the height"))
+            failures.append(
+                (mode, f"“{text}” is {small:.1f} px, {100 * small / size[1]:.2f} % of the height")
+            )
     assert failures == []
 
 

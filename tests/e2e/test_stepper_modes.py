@@ -12,29 +12,29 @@ from rnnviz.charts.paint import paint
 from rnnviz.charts.stepper import strips_of
 from rnnviz.charts.theme import DIVERGING, SEQUENTIAL
 from rnnviz.engine import CELLS, CellSpec, Clamp, lesion
-from rnnviz.experiment import Model
 from tests.e2e.browser import settle
 from tests.e2e.reading import sentences
 from tests.e2e.serve import Server
 from tests.e2e.stepping import (
     PAUSE,
     STRONG,
-    TEXT,
-    Oracle,
+    H,
+    T,
     agrees,
     go,
     keys,
     linger,
     link,
     open_stepper,
+    oracle_of,
     picture,
     press_button,
     see,
     spot,
+    tap,
 )
 from tests.engine.oracle import name_of
 
-T, H = len(TEXT), 12
 LSTM, RNN, GRU = CELLS["lstm"], CELLS["rnn"], CELLS["gru"]
 NEUTRAL = [int(DIVERGING[3][k : k + 2], 16) for k in (1, 3, 5)]
 
@@ -60,16 +60,16 @@ _COLOUR = """(root, css) => {
   probe.remove()
   return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3)
 }"""
+_WAIT = """() => new Promise(done => {
+  const began = performance.now(), before = location.href
+  const look = () => location.href === before ? setTimeout(look, 5) : done(performance.now() - began)
+  look()
+})"""
 _ALIGNED = """root => {
   const middle = el => { const b = el.getBoundingClientRect(); return b.left + b.width / 2 }
   const column = middle(root.querySelector(".cursor .column"))
   return [column, ...[...root.querySelectorAll(".input text")].map(middle)]
 }"""
-
-
-def oracle_of(spec: CellSpec, bias: float = 1.0, **more: object) -> Oracle:
-    model = Model(spec.name, tuple(spec.options), H, 4, "scaled", (("radius", 1.5),), bias)
-    return Oracle(model, **more)  # type: ignore[arg-type]
 
 
 def query(page: Page) -> dict[str, str]:
@@ -85,14 +85,10 @@ def pixels(page: Page, spots: list[tuple[int, int, int]]) -> np.ndarray:
 
 def test_the_link_follows_after_stillness_and_not_before(page: Page) -> None:
     open_stepper(page, link(LSTM))
-    address = page.url
-    for _ in range(7):
-        keys(page, "ArrowLeft")
-        page.wait_for_timeout(110)
-        assert page.url == address
-    pressed = page.evaluate("performance.now()")
-    page.wait_for_function("location.search.includes('cell_t=10')")
-    assert page.evaluate("performance.now()") - pressed > PAUSE - 130
+    assert set(tap(page, 110, *["ArrowLeft"] * 7)) == {page.url}
+    waited = page.evaluate(_WAIT)
+    assert waited > PAUSE - 110 - 30
+    assert query(page) == {"t": "10"}
     settle(page)
     address = page.url
     keys(page, "Space")
@@ -244,20 +240,16 @@ def test_what_if(page: Page, spec: CellSpec, asked: dict, meant: dict, first: in
     strip = len(spec.equations) - 1
     for t, unit in [(first, 3), (first + 2, 7), (2, 2)]:
         page.mouse.move(*spot(page, strip, t, unit, T, H))
-        said = page.locator(".stepper .readout").inner_text()
+        said = page.locator(".stepper .readout").text_content() or ""
         words, _, number = said.rpartition(": ")
         assert words == f"hidden state Δh, unit {unit}, step {t}"
         assert agrees(number, after.value("h", t, unit) - before.value("h", t, unit), 1e-12), said
 
 
-def test_without_a_what_if_there_is_no_difference_to_show(page: Page) -> None:
-    open_stepper(page, link(LSTM))
-    expect(page.locator(".stepper [name=delta]")).to_be_hidden()
-
-
 @pytest.mark.parametrize("spec", [LSTM, GRU, RNN.with_options(activation="identity")], ids=name_of)
 def test_strips_have_the_colours_of_the_values_and_a_click_selects(page: Page, spec: CellSpec) -> None:
     open_stepper(page, link(spec, **STRONG, cell_scale="linear"))
+    expect(page.locator(".stepper [name=delta]")).to_be_hidden()  # no what-if, no difference
     oracle, dice = oracle_of(spec), random.Random(name_of(spec))
     strips = strips_of(spec, oracle.trace)
     for k, strip in enumerate(strips):
@@ -273,7 +265,7 @@ def test_strips_have_the_colours_of_the_values_and_a_click_selects(page: Page, s
         page.mouse.click(x, y)
         seen = see(page)
         assert (seen["t"], seen["unit"]) == (t, unit)
-        said = page.locator(".stepper .readout").inner_text()
+        said = page.locator(".stepper .readout").text_content() or ""
         assert said.startswith(f"{strip.title} {strip.name}, unit {unit}, step {t}: ")
         assert agrees(said.split(": ")[1], float(strip.values[t - 1, unit - 1]))
         page.wait_for_timeout(500)
@@ -297,10 +289,10 @@ def test_saturated_gates_are_marked(page: Page) -> None:
         spots = [(k, t, unit) for t in range(1, T + 1) for unit in (1, 4, 7, 10)]
         for (_, t, unit), colour in zip(spots, pixels(page, spots)[:, :3], strict=True):
             v = strip.values[t - 1, unit - 1]
-            kind = (v > 0.1) + (v > 0.9)
-            met.add(int(kind))
+            kind = int(v > 0.1) + int(v > 0.9)
+            met.add(kind)
             assert np.abs(colour - [closed, between, opened][kind]).max() <= 1, (strip.name, t, unit, v)
-        said = root.locator(".strip-label").nth(k).inner_text()
+        said = root.locator(".strip-label").nth(k).text_content() or ""
         shares = [round(100 * float(part.mean())) for part in (strip.values < 0.1, strip.values > 0.9)]
         assert re.findall(r"(\d+) %", said) == [str(share) for share in shares]
     assert {1, 2} <= met

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.e2e.browser import settle
-from tests.e2e.reading import open_link, pictures, press, same_elsewhere, sentences
+from tests.e2e.reading import open_link, pictures, same_elsewhere, sentences, step
 from tests.e2e.serve import Server
 
 
@@ -74,5 +74,5 @@ def test_a_bad_file_is_answered_in_one_sentence(page: Page, tmp_path: Path) -> N
     page.keyboard.press("Escape")
     settle(page)
     before = pictures(page)
-    press(page, "cell_t", "ArrowLeft")
+    step(page, "ArrowLeft")
     assert pictures(page) != before

@@ -3,7 +3,6 @@
 import json
 import logging
 import re
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -15,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from rnnviz.ui import controls
 from rnnviz.ui.held import Held
 from rnnviz.ui.pages import ROOT, Page
+from tests.charts.payload import Payload
 
 ROUTER = ROOT.parent / "rnnviz" / "ui" / "router.py"
 KINDS = ("slider", "selectbox", "button_group", "text_input", "text_area", "toggle")
@@ -75,17 +75,10 @@ def _steppers(at: AppTest) -> list[Any]:
     return [p.proto for p in at.get("bidi_component") if p.proto.component_name == "rnnviz_stepper"]
 
 
-def sent(at: AppTest) -> bytes:
-    """What the page hands to its stepper."""
+def sent(at: AppTest) -> Payload:
+    """What the page hands to its stepper, read as the browser would."""
     (part,) = _steppers(at)
-    return bytes(part.bytes)
-
-
-def header(run: bytes) -> dict[str, Any]:
-    """What a stepper's bytes say of themselves before their numbers."""
-    (size,) = struct.unpack_from("<I", run)
-    found: dict[str, Any] = json.loads(run[4 : 4 + size])
-    return found
+    return Payload(bytes(part.bytes))
 
 
 def told(at: AppTest) -> list[str]:
@@ -108,7 +101,7 @@ def figures(at: AppTest) -> list[dict[str, Any]]:
 
 def pictures(at: AppTest) -> list[dict[str, Any]]:
     """Every picture on the page: its charts, and its stepper's run, which must have numbers and a name."""
-    runs = [header(bytes(part.bytes)) for part in _steppers(at)]
+    runs = [Payload(bytes(part.bytes)).head for part in _steppers(at)]
     assert all(run["caption"] and run["arrays"] and run["T"] >= 2 for run in runs)
     return [*figures(at), *runs]
 

@@ -13,7 +13,6 @@ from tests.pages.visit import (
     check_whole,
     figures,
     go,
-    header,
     move,
     pictures,
     quiet_log,
@@ -51,7 +50,7 @@ def place(at: AppTest) -> dict[str, Any]:
 
 def start(at: AppTest) -> dict[str, Any]:
     """Where the browser is told to begin."""
-    found: dict[str, Any] = header(sent(at))["start"]
+    found: dict[str, Any] = sent(at).head["start"]
     return found
 
 
@@ -260,12 +259,12 @@ def test_a_report_that_is_none_is_not_taken_over(report: Any) -> None:
 
 def refuse(report: Any) -> None:
     at = visit(CELL, **ELSEWHERE)
-    before = sent(at)
+    before = sent(at).data
     move(at, report)
     check_whole(at)
     assert place(at) == ELSEWHERE
     assert link(at) == said(ELSEWHERE)
-    assert sent(at) == before
+    assert sent(at).data == before
 
 
 def test_what_is_good_in_a_bad_report_is_taken_over() -> None:
@@ -291,13 +290,13 @@ def test_a_report_beyond_the_run_ends_at_its_end() -> None:
 
 def test_a_walk_sends_the_browser_nothing_anew() -> None:
     at = visit(CELL, cell_t=5)
-    once = sent(at)
+    once = sent(at).data
     for cursor in ({"t": 6}, {"t": 6, "unit": 9}, {**CURSOR, "t": 25}, {"t": 17, "unit": 3}):
         move(at, cursor)
         check_whole(at)
-        assert sent(at) == once
+        assert sent(at).data == once
     at.run()
-    assert sent(at) == once
+    assert sent(at).data == once
 
 
 def test_another_run_begins_where_the_browser_is_told_once() -> None:
