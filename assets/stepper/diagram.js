@@ -67,7 +67,7 @@ function drawDiagram(run, scales, parent, box, em) {
     part.gate = !run.limits[part.node.name];
     part.height = h - 4;
     math(part.g, 0, -0.35 * em, 1.75 * em, part.node.name, { anchor: "middle", name: "hue" });
-    label(part.g, w / 2 - 0.4 * em, -h / 2 + 1.05 * em, 0.8 * em, SIGN[part.node.op], { anchor: "end", name: "soft" });
+    part.sign = label(part.g, w / 2 - 0.4 * em, -h / 2 + 1.05 * em, 0.8 * em, "", { anchor: "end", name: "soft" });
     part.number = label(part.g, 0, 1.35 * em, 1.05 * em, "", { anchor: "middle", name: "number", weight: 600 });
     part.click = part.node.name;
   }
@@ -136,6 +136,9 @@ function drawDiagram(run, scales, parent, box, em) {
         write(number, printed(v, back));
         if (part.chip) part.chip.style.fill = back ? scales.css(v, flow.top, decades) : scales.css(v, run.limits[name.replace("_prev", "")]);
       }
+      const held = heldAt(run, name, t, unit);
+      g.classList.toggle("held", held);
+      if (part.sign) write(part.sign, held ? "held" : SIGN[node.op]);
       if (level) {
         const v = valueOf(run, (back ? "d:" : "") + name, t, unit);
         const along = back ? placed(v, flow.top, decades) : placed(v, run.limits[name]);

@@ -107,8 +107,10 @@ async function save(kind, stem, { picture: drawn, each, seconds, told }) {
       return void bar.done();
     }
     const frames = [], began = performance.now();
+    const cancelled = new Promise((done) => bar.signal.addEventListener("abort", done));
     await each(async (k, n) => {
-      const png = await rasterOf(picture(), 1280);
+      const png = await Promise.race([rasterOf(picture(), 1280), cancelled]);
+      if (bar.signal.aborted) return false;
       frames.push(new Uint32Array([png.size]), png);
       const left = ((performance.now() - began) / (k + 1)) * (n - k - 1);
       bar.tell((0.8 * (k + 1)) / n, `Frame ${k + 1} of ${n} · about ${Math.ceil(left / 1000)} s left`);

@@ -15,7 +15,7 @@ function furniture(root) {
   const stages = group("stages", "Sub-step"), views = group("views", "View");
   const stage = html("div", "stage", root);
   const canvas = html("canvas", "", stage, "", { "aria-hidden": "true" });
-  const svg = el("svg", { xmlns: SVG, "aria-hidden": "true" }, stage);
+  const svg = el("svg", { xmlns: SVG, role: "group", "aria-label": "Picture" }, stage);
   const foot = html("div", "foot", root), drive = html("div", "drive", foot), more = html("div", "more", foot);
 
   const button = (name, aria, keys, parent = drive) => html("button", name, parent, "", { type: "button", "aria-label": aria, title: `${aria} (${keys})` });

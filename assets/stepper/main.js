@@ -46,7 +46,7 @@ function stepper(root) {
   let bytes = null, run = null, scales = null, report = () => {}, reported = "";
   let s = null;                       // the settings: t, unit, stage, back, view, scale, speed, marks, delta, open
   let playing = false, hovered = false, onScreen = true, scrubbing = false;
-  let timer = 0, pause = 0, frame = 0, before = 0, place = 1, apart = 1;
+  let timer = 0, pause = 0, frame = 0, beat = 0, before = 0, place = 1, apart = 1, recording = false;
   let parts = null;                   // what is drawn: {diagram | unrolled, panel, strips, at, box}
 
   function feed(data, send) {
@@ -100,12 +100,12 @@ function stepper(root) {
     ui.svg.setAttribute("width", width);
     ui.svg.setAttribute("height", tall);
     ui.stage.style.height = `${tall}px`;
-    const headline = label(ui.svg, 0, 1.2 * em, 1.12 * em, "", { name: "headline" });
+    const headline = label(ui.svg, 0, 1.2 * em, 1.12 * em, "", { name: "headline" });   // heard, too
     const ranges = paintStrips(run, scales, ui.canvas, at, mode(), inks());
-    const figure = el("g", { class: "figure" }, ui.svg);
+    const figure = el("g", { class: "figure", "aria-hidden": "true" }, ui.svg);
     const box = { x: 0.4 * em, width: split - 2.4 * em, y: upper.y, height: upper.height };
     const drawing = s.view === "cell" ? drawDiagram(run, scales, figure, box, em) : drawUnrolled(run, scales, figure, box, em);
-    const below = el("g", {}, ui.svg), strip = drawStrips(run, below, strips, at, em, ranges, s.back);
+    const below = el("g", { "aria-hidden": "true" }, ui.svg), strip = drawStrips(run, below, strips, at, em, ranges, s.back);
     const readout = label(below, at.x + at.width, at.bottom + 1.15 * em, 0.85 * em, "", { anchor: "end", name: "readout number" });
     parts = { em, width, tall, at, headline, figure, drawing, strip, readout, panelBox: { x: split, y: upper.y + 0.2 * em, width: width - split, height: upper.height } };
     repanel();
@@ -114,11 +114,13 @@ function stepper(root) {
   }
 
   function repanel() {
+    const focused = parts.panelGroup?.querySelector(":focus")?.dataset.open;
     parts.panelGroup?.remove();
     parts.panelGroup = el("g", { class: "panel" });
     parts.figure.after(parts.panelGroup);
     parts.panel = drawPanel(run, scales, parts.panelGroup, parts.panelBox, parts.em, s);
     for (const g of parts.panelGroup.querySelectorAll("[data-open]")) g.classList.toggle("opened", s.stage > 0 && g.dataset.open === openedNow());
+    if (focused) parts.panelGroup.querySelector(`[data-open="${CSS.escape(focused)}"]`)?.focus();
   }
 
   function openedNow() {
@@ -195,6 +197,7 @@ function stepper(root) {
   function sync() {
     const runs = playing && onScreen && !hovered && !document.hidden;
     clearTimeout(timer);
+    cancelAnimationFrame(beat);
     if (runs) timer = setTimeout(tick, atEnd() ? REST_MS : 1000 / Number(s.speed));
     root.dataset.state = runs ? "playing" : "paused";
     ui.play.setAttribute("aria-label", playing ? "Pause" : "Play");
@@ -203,7 +206,7 @@ function stepper(root) {
     ui.press("directions", s.back ? "back" : "forth");
     ui.set({ speed: s.speed, scale: s.scale, marks: s.marks, delta: s.delta });
     root.classList.toggle("is-back", s.back);
-    if (!runs) settle();
+    settle();
   }
 
   let due = 0;
@@ -214,7 +217,7 @@ function stepper(root) {
     go(atEnd() ? (s.back ? run.T : 1) : s.t + forth() * Math.min(steps, 4), { jump: Number(s.speed) > 10 });
     if (atEnd()) due = 0;
     clearTimeout(timer);
-    if (Number(s.speed) >= 60 && !atEnd()) frame ||= requestAnimationFrame(() => { frame = 0; playing && root.dataset.state === "playing" && tick(); });
+    if (every < 17 && !atEnd()) beat = requestAnimationFrame(tick);   // a timer would miss every other frame
     else timer = setTimeout(tick, atEnd() ? REST_MS : every);
   }
 
@@ -241,7 +244,7 @@ function stepper(root) {
 
   function settle() {
     clearTimeout(pause);
-    if (root.dataset.state === "playing" || run.start.silent) return;
+    if (root.dataset.state === "playing" || recording || run.start.silent) return;
     pause = setTimeout(() => {
       const now = standing(), text = JSON.stringify(now);
       if (text === reported) return;
@@ -320,8 +323,9 @@ function stepper(root) {
     const key = (event.shiftKey && event.key.startsWith("Arrow") ? "Shift+" : "") + event.key;
     if (!inside && !presenting() && !/ArrowLeft|ArrowRight|^[bBpP]$/.test(key)) return;
     if (key === "Escape" && presenting()) present();
-    else if (key === " " && !field.matches?.("button, [role=button]")) toggle();
-    else if (key === "Enter" && field.dataset?.open) change({ open: field.dataset.open });
+    else if (key === " " && field.matches?.("button")) return;         // it has its own Space
+    else if (key === " " && !field.dataset?.open) toggle();
+    else if (/^(Enter| )$/.test(key) && field.dataset?.open) change({ open: field.dataset.open });
     else if (keys[key]) { playing = false; keys[key](); sync(); }
     else return;
     event.preventDefault();
@@ -402,9 +406,10 @@ function stepper(root) {
   const picture = (style) => pictureOf(ui, parts, run, style);
   function saving(kind) {
     const stem = `${run.cell.toLowerCase()}_t${s.t}_unit${s.unit + 1}${s.back ? "_backward" : ""}`;
-    const kept = { t: s.t, playing };
+    const kept = { t: s.t };
     const each = async (frameOf) => {
       playing = false;
+      recording = true;
       sync();
       for (let k = 0; k < run.T; k++) {
         s.t = s.back ? run.T - k : k + 1;
@@ -414,6 +419,7 @@ function stepper(root) {
       }
       s.t = kept.t;
       place = s.t;
+      recording = false;
       draw();
     };
     save(kind, stem, { picture, each, seconds: 1 / Number(s.speed), told: ui.progress });
@@ -436,6 +442,7 @@ function stepper(root) {
     clearTimeout(timer);
     clearTimeout(pause);
     cancelAnimationFrame(frame);
+    cancelAnimationFrame(beat);
   }
   return { root, feed, stop };
 }

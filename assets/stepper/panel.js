@@ -26,7 +26,8 @@ function drawPanel(run, scales, parent, box, em, { stage, open, back, unit }) {
       return Math.max(mathWidth(symbol, size), token.op ? 0 : widthOf(number, `600 ${0.88 * size}px ${SANS}`)) + (signed + 0.32) * size;
     });
     const total = columns.reduce((a, b) => a + b), fit = Math.min(1, box.width / total), s = size * fit;
-    const g = el("g", { class: "equation", role: "button", tabindex: sumsOf(run, name).length && stage ? 0 : -1 }, parent);
+    const opens = sumsOf(run, name).length && stage, title = run.strips.find((strip) => strip.name === name).title;
+    const g = el("g", opens ? { class: "equation", role: "button", tabindex: 0, "aria-label": `Open the sum of the ${title}` } : { class: "equation", "aria-hidden": "true" }, parent);
     g.dataset.q = name;
     g.dataset.open = name;
     tokens.forEach((token, k) => {
@@ -53,9 +54,16 @@ function drawPanel(run, scales, parent, box, em, { stage, open, back, unit }) {
       }
       x += w;
     });
-    // What a lecturer calls it, where there is room.
-    const title = run.strips.find((strip) => strip.name === name).title, end = box.x + box.width;
-    if (end - x > widthOf(title, `${0.85 * s}px ${SANS}`) + 2 * s) label(g, end, y + 1.1 * s, 0.85 * s, title, { anchor: "end", name: "soft" });
+    // What a lecturer calls it, where there is room; and where it is held, that the sum does not count.
+    const end = box.x + box.width, roomy = end - x > widthOf(title, `${0.85 * s}px ${SANS}`) + 2 * s;
+    if (roomy) label(g, end, y + 1.1 * s, 0.85 * s, title, { anchor: "end", name: "soft" });
+    if (!run.arrays[`held:${name}`]) return;
+    const tag = label(g, end, y + 2.3 * s, 0.85 * s, "held", { anchor: "end", name: "tag", weight: 600 });
+    live.push((t, u) => {
+      const held = heldAt(run, name, t, u);
+      g.classList.toggle("held", held);
+      tag.style.display = held ? "" : "none";
+    });
   }
 
   // The pre-activation as its largest products, the rest in one line, the bias and the sum.

@@ -36,6 +36,11 @@ function valueOf(run, name, t, unit) {
   return array.data[(t - array.first) * array.width + unit];
 }
 
+// Whether a what-if holds this value.
+function heldAt(run, name, t, unit) {
+  return Boolean(run.arrays[`held:${name}`]) && valueOf(run, `held:${name}`, t, unit) > 0;
+}
+
 // The products that one unit of an affine node sums, by matrix, and its biases: [{matrix, j, w, v, product}].
 function productsOf(run, name, t, unit) {
   const node = run.nodes[name], found = [];

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from rnnviz.charts.notation import plain_symbols, tokens
 from rnnviz.charts.strips import Strip
 from rnnviz.charts.theme import DIVERGING, QUANTITY, SEQUENTIAL, css_colour
-from rnnviz.engine import CellSpec, GateSpec, GradTrace, StateSpec, Trace, WireTrace
+from rnnviz.engine import CellSpec, Clamp, GateSpec, GradTrace, StateSpec, Trace, WireTrace
+from rnnviz.engine.clamp import holds
 from rnnviz.engine.graph import AFFINE, Graph
 
 Array = NDArray[np.floating[Any]]
@@ -41,6 +42,7 @@ class Run:
         caption: the configuration and seed.
         loss: which steps the loss reads, in words.
         before: the run that a what-if is compared with, or None.
+        clamps: what is held.
     """
 
     spec: CellSpec
@@ -53,6 +55,7 @@ class Run:
     caption: str
     loss: str
     before: Trace | None = None
+    clamps: Sequence[Clamp] = ()
 
 
 def pack(run: Run, start: Mapping[str, Any]) -> bytes:
@@ -119,6 +122,8 @@ def _arrays(run: Run) -> dict[str, Array]:
     if run.before is not None:
         now, then = _recorded(trace), _recorded(run.before)
         found |= {f"delta:{name}": now[name] - then[name] for name in now}
+    held = holds(run.spec, run.clamps, trace.T, trace.x.new_empty(trace.states["h"].shape[2]))
+    found |= {f"held:{name}": where.to(trace.x.dtype) for name, (where, _) in held.items()}
     found = {name: value[:, 0] for name, value in found.items()}
     return {name: value.numpy() for name, value in {**found, **run.params}.items()}
 

@@ -92,6 +92,7 @@ def stepper_run(
             caption,
             {"last": "the last step", "all": "every step"}[loss],
             trace(model, source) if whatif else None,
+            whatif.held(spec),
         ),
         dict(start),
     )

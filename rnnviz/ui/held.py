@@ -20,7 +20,7 @@ class Held(Control):
     def report(self, value: Any) -> None:
         """Take over what the component says; what cannot be is not taken."""
         if self.takes(value):
-            st.session_state[self.key] = value
+            st.session_state[self.key] = self.meant(self.said(value))
 
     @abstractmethod
     def takes(self, value: Any) -> bool:
@@ -60,7 +60,8 @@ class HeldNumber(Held, Number):
 
     def takes(self, value: Any) -> bool:
         """As in `Held`."""
-        return isinstance(value, int) and self.problem(str(value)) is None
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and self.problem(str(value)) is None
 
     def meant(self, raw: str) -> int:
         """As in `Held`."""

@@ -109,7 +109,8 @@ def run_of(spec, params, x, loss="all", clamps=(), before=None, symbols=(), feat
     trace = unroll(spec, params, x, clamp=clamps)
     gradients = bptt(spec, params, x, partial(loss_on, loss), clamp=clamps)
     wired = wires(spec, params, trace, gradients, clamps)
-    return Run(spec, params, trace, gradients, wired, symbols, features, "caption", "every step", before)
+    words = "caption", "every step"
+    return Run(spec, params, trace, gradients, wired, symbols, features, *words, before, clamps)
 
 
 def a_run(spec, T=7, B=1, D=3, H=4, seed=1, **more):
@@ -141,6 +142,10 @@ def arrays_of(run):
     if run.before is not None:
         want |= {f"delta:{k}": v - run.before.gates[k] for k, v in trace.gates.items()}
         want |= {f"delta:{k}": v[1:] - run.before.states[k][1:] for k, v in trace.states.items()}
+    for clamp in run.clamps:  # 1 where it is held
+        held = want.setdefault(f"held:{clamp.name}", np.zeros(trace.states["h"][1:].shape))
+        for t in clamp.steps or range(1, trace.T + 1):
+            held[t - 1, :, list(clamp.units or range(held.shape[2]))] = 1
     return {k: np.asarray(v)[:, 0] for k, v in want.items()} | {k: v.numpy() for k, v in run.params.items()}
 
 
