@@ -421,6 +421,7 @@ function stepper(root) {
       place = s.t;
       recording = false;
       draw();
+      settle();
     };
     save(kind, stem, { picture, each, seconds: 1 / Number(s.speed), told: ui.progress });
   }

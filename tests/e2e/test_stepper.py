@@ -168,7 +168,7 @@ def test_what_takes_the_focus_is_not_hidden_from_screen_readers_and_keeps_it(pag
     page.keyboard.press("Space")
     assert see(page)["opened"] == ["i"], "a button obeys Space"
     assert root.locator("[aria-hidden=true] [tabindex='0']").count() == 0
-    expect(root.get_by_role("button", name="input gate")).to_have_count(1)
+    expect(root.get_by_role("button", name="Open the sum of the input gate")).to_have_count(1)
 
 
 def watch(page: Page, speed: str, *first: str) -> None:
