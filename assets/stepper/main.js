@@ -26,11 +26,6 @@ export default function ({ data, parentElement, setStateValue }) {
   };
 }
 
-// The page's style sheet for presenting says so.
-function presenting() {
-  return getComputedStyle(document.documentElement).getPropertyValue("--rnnviz-present").trim() === "1";
-}
-
 function sameBytes(a, b) {
   if (a === b) return true;
   if (!a || a.length !== b.length) return false;
@@ -47,7 +42,7 @@ function stepper(root) {
   let s = null;                       // the settings: t, unit, stage, back, view, scale, speed, marks, delta, open
   let playing = false, hovered = false, onScreen = true, scrubbing = false;
   let timer = 0, pause = 0, frame = 0, beat = 0, before = 0, place = 1, apart = 1, recording = false;
-  let parts = null;                   // what is drawn: {diagram | unrolled, panel, strips, at, box}
+  let parts = null;                   // what is drawn: see drawPicture
 
   function feed(data, send) {
     report = send;
@@ -77,95 +72,41 @@ function stepper(root) {
 
   // ── what is drawn ────────────────────────────────────────────────────────────────────────────────────
 
-  const mode = () => ({ back: s.back, scale: s.scale, marks: s.marks, delta: s.delta });
-
   function layout() {
-    const width = ui.stage.clientWidth;
-    if (!width || !run) return;
-    const present = presenting();
-    root.classList.toggle("present", present);
-    const room = innerHeight - (present ? 40 : run.start.compact ? 215 : 168);
-    const em = clamp(Math.min(width / 74, room / (present ? 42 : 44)), 11, 60), least = 35 * em;
-    root.style.setProperty("--em", `${em}px`);
-    // A presenter's page does not scroll: the picture takes what the controls leave.
-    const left = present ? innerHeight - ui.stage.getBoundingClientRect().top - ui.foot.offsetHeight - em : room - 6.2 * em;
-    const tall = Math.max(left, least);
-    const strips = { x: 0, width, height: stripsHeight(run, em) };
-    strips.y = tall - strips.height;
-    const at = layoutStrips(run, strips, em);
-    const upper = { x: 0, y: 2.7 * em, height: strips.y - 3.6 * em };
-    const split = width * 0.615;
-    ui.svg.replaceChildren();
-    ui.svg.setAttribute("viewBox", `0 0 ${width} ${tall}`);
-    ui.svg.setAttribute("width", width);
-    ui.svg.setAttribute("height", tall);
-    ui.stage.style.height = `${tall}px`;
-    const headline = label(ui.svg, 0, 1.2 * em, 1.12 * em, "", { name: "headline" });   // heard, too
-    const ranges = paintStrips(run, scales, ui.canvas, at, mode(), inks());
-    const figure = el("g", { class: "figure", "aria-hidden": "true" }, ui.svg);
-    const box = { x: 0.4 * em, width: split - 2.4 * em, y: upper.y, height: upper.height };
-    const drawing = s.view === "cell" ? drawDiagram(run, scales, figure, box, em) : drawUnrolled(run, scales, figure, box, em);
-    const below = el("g", { "aria-hidden": "true" }, ui.svg), strip = drawStrips(run, below, strips, at, em, ranges, s.back);
-    const readout = label(below, at.x + at.width, at.bottom + 1.15 * em, 0.85 * em, "", { anchor: "end", name: "readout number" });
-    parts = { em, width, tall, at, headline, figure, drawing, strip, readout, panelBox: { x: split, y: upper.y + 0.2 * em, width: width - split, height: upper.height } };
+    if (!run || !ui.stage.clientWidth) return;
+    parts = drawPicture(run, scales, ui, s, root);
     repanel();
-    strip.mark(s.unit);
+    parts.strip.mark(s.unit);
     draw();
   }
 
   function repanel() {
-    const focused = parts.panelGroup?.querySelector(":focus")?.dataset.open;
-    parts.panelGroup?.remove();
-    parts.panelGroup = el("g", { class: "panel" });
-    parts.figure.after(parts.panelGroup);
-    parts.panel = drawPanel(run, scales, parts.panelGroup, parts.panelBox, parts.em, s);
-    for (const g of parts.panelGroup.querySelectorAll("[data-open]")) g.classList.toggle("opened", s.stage > 0 && g.dataset.open === openedNow());
-    if (focused) parts.panelGroup.querySelector(`[data-open="${CSS.escape(focused)}"]`)?.focus();
-  }
-
-  function openedNow() {
-    const names = s.stage ? run.stages[s.stage - 1].equations : [];
-    return names.includes(s.open) ? s.open : names.find((name) => sumsOf(run, name).length);
+    const focused = parts.panel?.querySelector(":focus")?.dataset.open;
+    parts.panel?.remove();
+    parts.panel = el("g", { class: "panel" });
+    parts.figure.after(parts.panel);
+    parts.number = drawPanel(run, scales, parts.panel, parts.panelBox, parts.em, s);
+    if (focused) parts.panel.querySelector(`[data-open="${CSS.escape(focused)}"]`)?.focus();
   }
 
   // One step's picture: numbers, wires, levels. The strips stay as they were painted.
   function draw() {
     if (!parts) return;
     parts.drawing.update({ ...s, apart });
-    parts.panel(s.t, s.unit);
+    parts.number(s.t, s.unit);
     parts.strip.move(place, s.t);
-    const stage = run.stages[s.stage - 1];
-    parts.strip.stress(stage?.equations);
-    const words = s.back
-      ? `Backward at step ${s.t}: what the loss would gain or lose if a value here moved a little.`
-      : stage ? stage.sentence : `Step ${s.t} of ${run.T}: everything that the ${run.cell} does with ${run.symbols.length ? quoted(run, s.t) : "this input"}.`;
-    write(parts.headline, words);
+    parts.strip.stress(run.stages[s.stage - 1]?.equations);
+    write(parts.headline, headlineOf(run, s));
     ui.time.value = s.t;
     ui.time.style.setProperty("--at", run.T > 1 ? (s.t - 1) / (run.T - 1) : 0);
     write(ui.step, `t = ${s.t} / ${run.T}`);
     write(ui.unit, `unit ${s.unit + 1} / ${run.H}`);
-    ui.time.setAttribute("aria-valuetext", spoken());
+    ui.time.setAttribute("aria-valuetext", spokenOf(run, s));
   }
 
-  function spoken() {
-    const mark = s.back ? "d:" : "", said = run.strips.map(({ name }) => `${s.back ? "gradient of " : ""}${name} ${printed(valueOf(run, mark + name, s.t, s.unit), s.back)}`);
-    const input = inputOf(run, s.t), stage = run.stages[s.stage - 1];
-    return `Step ${s.t} of ${run.T}${input ? `, input ${input === "␣" ? "space" : input}` : ""}. Unit ${s.unit + 1}.${stage ? ` ${stage.title}.` : ""} ${said.join(", ")}.`;
-  }
-
-  function inks() {
-    const style = getComputedStyle(ui.stage), rgb = (colour) => colour.match(/[\d.]+/g).slice(0, 3).map((v) => Math.round(Number(v) * (colour.startsWith("color(") ? 255 : 1)));
-    const probe = document.createElement("i");
-    ui.stage.append(probe);
-    const read = (colour) => { probe.style.color = colour; return rgb(getComputedStyle(probe).color); };
-    const open = Object.fromEntries(run.strips.map(({ name }) => [name, read(`var(--q-${name})`)]));
-    const found = { open, closed: rgb(style.color), between: read("var(--line)") };
-    probe.remove();
-    return found;
-  }
-
+  // Marks have the theme's own colours; all else follows it by itself.
   function restyle() {
-    if (run && s.marks && parts) paintStrips(run, scales, ui.canvas, parts.at, mode(), inks());
+    if (s?.marks && parts) paintStrips(run, scales, ui.canvas, parts.at, s, inksOf(ui, run));
   }
 
   // ── time ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -361,7 +302,7 @@ function stepper(root) {
 
   function tell(spot) {
     if (!parts) return;
-    const { key } = spot?.strip ? stripSource(run, spot.strip, mode()) : {};
+    const { key } = spot?.strip ? stripSource(run, spot.strip, s) : {};
     parts.readout.textContent = key ? `${spot.strip.title} ${s.back ? "∂L/∂" : s.delta ? "Δ" : ""}${spot.strip.name}, unit ${spot.unit + 1}, step ${spot.t}: ${printed(valueOf(run, key, spot.t, spot.unit), s.back || s.delta)}` : "";
   }
 

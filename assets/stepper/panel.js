@@ -6,21 +6,22 @@ function drawPanel(run, scales, parent, box, em, { stage, open, back, unit }) {
 
   function forward() {
     const names = stage ? run.stages[stage - 1].equations : Object.keys(run.equations);
-    const opened = stage ? (names.includes(open) ? open : names.find((name) => sumsOf(run, name).length)) : open;
+    // The one that was asked for, or the first that has a sum.
+    const opened = stage ? (names.includes(open) ? open : names.find((name) => sumsOf(run, name).length)) : null;
     const sums = opened ? sumsOf(run, opened) : [];
-    const roomy = sums.length && stage ? 0.46 : 1;
+    const roomy = sums.length ? 0.46 : 1;
     const size = Math.min(1.35 * em, (box.height * roomy) / (2.85 * names.length));
     let y = box.y;
     for (const name of names) {
-      equation(name, box.x, y, size);
+      equation(name, box.x, y, size, name === opened);
       y += 2.85 * size;
     }
-    if (sums.length && stage) table(opened, sums, y + 0.35 * em);
+    if (sums.length) table(opened, sums, y + 0.35 * em);
     return update;
   }
 
   // Each term is a column: its symbol, and its number beneath.
-  function equation(name, x, y, size) {
+  function equation(name, x, y, size, isOpen) {
     const tokens = run.equations[name], columns = tokens.map((token) => {
       const symbol = token.op ?? token.symbol, number = huge ? "−1.23·10⁻⁹⁹" : "−0.000", signed = token.signed ? 1.1 : 0;
       return Math.max(mathWidth(symbol, size), token.op ? 0 : widthOf(number, `600 ${0.88 * size}px ${SANS}`)) + (signed + 0.32) * size;
@@ -30,6 +31,8 @@ function drawPanel(run, scales, parent, box, em, { stage, open, back, unit }) {
     const g = el("g", opens ? { class: "equation", role: "button", tabindex: 0, "aria-label": `Open the sum of the ${title}` } : { class: "equation", "aria-hidden": "true" }, parent);
     g.dataset.q = name;
     g.dataset.open = name;
+    g.classList.toggle("opened", isOpen);
+    if (isOpen) el("rect", { x: x - 0.7 * s, y: y + 0.25 * s, width: 0.16 * s, height: 2.2 * s, rx: 0.08 * s, class: "mark" }, g);
     tokens.forEach((token, k) => {
       const w = columns[k] * fit, lead = (token.signed ? 1.1 : 0) * s, mid = x + lead + (w - lead - 0.32 * s) / 2;
       const top = y + 1.1 * s, under = y + 2.3 * s;

@@ -13,7 +13,18 @@ import streamlit as st
 
 _ASSETS = Path(__file__).resolve().parents[2] / "assets"
 # One module in several files, each after those whose functions it calls while it is read.
-_PARTS = ("record", "draw", "diagram", "unrolled", "panel", "strips", "export", "furniture", "main")
+_PARTS = (
+    "record",
+    "draw",
+    "diagram",
+    "unrolled",
+    "panel",
+    "strips",
+    "picture",
+    "export",
+    "furniture",
+    "main",
+)
 
 _component = st.components.v2.component(
     "rnnviz_stepper",
