@@ -52,7 +52,7 @@ if not layout.presenting():
             if H < 3:
                 st.info(f"Hidden units H is {H}; three dimensions need at least 3.")
             else:
-                scene = cached.state_scene(model, source, whatif, caption)
+                scene = cached.state_scene(model, source, caption, whatif)
                 script = partial(path_script, model, source, scene.title, caption, whatif=whatif)
                 layout.scene(scene, configuration, script)
 

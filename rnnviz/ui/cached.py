@@ -99,7 +99,7 @@ def stepper_run(
 
 
 @_keep
-def state_scene(model: Model, source: Input, whatif: WhatIf, caption: str) -> Scene:
+def state_scene(model: Model, source: Input, caption: str, whatif: WhatIf = NOTHING) -> Scene:
     """The hidden state's path in three dimensions; needs three units and two steps."""
     h = trace(model, source, whatif).states["h"][:, 0]
     scores, shares = principal_components(h, 3)
