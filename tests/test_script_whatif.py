@@ -115,7 +115,7 @@ def test_a_script_of_one_unit_and_of_the_path_hold_the_same(spec):
             for name in names:
                 assert_close(np.array(columns[name], dtype=float), want[name][:, unit - 1])
         columns = columns_of(path)
-        table = cached.state_scene(model, source, whatif, "caption").table
+        table = cached.state_scene(model, source, "caption", whatif).table
         h = trace.states["h"][:, 0].numpy()
         got = np.array([columns[f"direction_{k}"] for k in (1, 2, 3)], dtype=float).T
         for k in (1, 2, 3):
