@@ -13,7 +13,7 @@ function drawPicture(run, scales, ui, settings, root) {
   const em = clamp(Math.min(width / 74, room / (present ? 42 : 44)), 11, 60);
   root.style.setProperty("--em", `${em}px`);
   // A presenter's page does not scroll: the picture takes what the controls leave.
-  const left = present ? innerHeight - ui.stage.getBoundingClientRect().top - ui.foot.offsetHeight - em : room - 6.2 * em;
+  const left = present ? innerHeight - ui.stage.getBoundingClientRect().top - ui.foot.offsetHeight - em : Math.min(room - 6.2 * em, 0.75 * width);
   const tall = Math.max(left, 35 * em), high = stripsHeight(run, em), split = width * 0.615;
   const strips = { x: 0, y: tall - high, width, height: high }, at = layoutStrips(run, strips, em);
   const upper = { y: 2.7 * em, height: strips.y - 3.6 * em };
