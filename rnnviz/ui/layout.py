@@ -95,7 +95,8 @@ def figure(fig: Figure, configuration: Mapping[str, Any], script: Callable[[], s
     """
     st.markdown(f"##### {fig.title}")
     st.vega_lite_chart(_on_screen(fig), height=fig.height, width="stretch", key=fig.stem)
-    _caption_and_exports(fig, configuration, _formats(fig), script)
+    _caption(fig)
+    _exports(fig, configuration, _formats(fig), script)
 
 
 def scene(view: Scene, configuration: Mapping[str, Any], script: Callable[[], str]) -> None:
@@ -105,7 +106,8 @@ def scene(view: Scene, configuration: Mapping[str, Any], script: Callable[[], st
     st.markdown(f"##### {view.title}")
     camera = export.plotly_camera_config(view.stem)
     st.plotly_chart(view.figure, height=view.height, width="stretch", key=view.stem, config=camera)
-    _caption_and_exports(view, configuration, {"HTML": partial(export.plotly_html, view.figure)}, script)
+    _caption(view)
+    _exports(view, configuration, {"HTML": partial(export.plotly_html, view.figure)}, script)
     st.caption(
         "PNG at 1920 × 1080: the camera above the picture, as you turned it. A browser draws three "
         "dimensions as pixels, so there is no SVG; for PDF, print the HTML page."
@@ -135,7 +137,8 @@ def _drawn(format: str, fig: Figure, dark: bool) -> bytes:
 def exports(fig: Figure, configuration: Mapping[str, Any], script: Callable[[], str]) -> None:
     """A figure's files without the figure: of one that the page shows in another way."""
     st.markdown(f"###### As a figure for print: {fig.title}")
-    _caption_and_exports(fig, configuration, _formats(fig), script)
+    _caption(fig, seen=False)  # it stands under the picture already
+    _exports(fig, configuration, _formats(fig), script)
 
 
 def _formats(fig: Figure) -> dict[str, Callable[[], bytes]]:
@@ -143,7 +146,13 @@ def _formats(fig: Figure) -> dict[str, Callable[[], bytes]]:
     return {name: partial(_drawn, name, fig, dark) for name in ("PNG", "SVG", "PDF", "HTML")}
 
 
-def _caption_and_exports(
+def _caption(fig: Figure | Scene, seen: bool = True) -> None:
+    """A figure's configuration for who sees it, and its description for who hears it."""
+    under = f'<p class="under">{html.escape(fig.caption)}</p>' if seen else ""
+    st.html(f'{under}<p class="aloud">{html.escape(fig.description)}</p>')
+
+
+def _exports(
     fig: Figure | Scene,
     configuration: Mapping[str, Any],
     formats: Mapping[str, Callable[[], bytes]],
@@ -151,8 +160,6 @@ def _caption_and_exports(
 ) -> None:
     from rnnviz import export
 
-    under, aloud = html.escape(fig.caption), html.escape(fig.description)
-    st.html(f'<p class="under">{under}</p><p class="aloud">{aloud}</p>')
     makers: dict[str, Callable[[], bytes]] = {**formats, "CSV": partial(export.table_csv, fig.table)}
     with st.container(horizontal=True, gap="small", key=f"export_{fig.stem}"):
         for name, make in makers.items():
