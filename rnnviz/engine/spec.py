@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from rnnviz.engine.graph import Graph, Stage
+
+if TYPE_CHECKING:
+    from rnnviz.engine.kernels.kernel import Kernel
 
 State = dict[str, Tensor]  # name -> (B, H)
 Gates = dict[str, Tensor]  # name -> (B, H)
@@ -91,6 +94,8 @@ class CellSpec:
             pre-activations are sums of, for the equations' numbers.
         jacobian: ``(params, previous state, state, gates) -> (B,S,S)``: ∂s_t/∂s_{t-1} in closed
             form, s all states stacked; None to have it derived from `step`.
+        kernel: makes a `Kernel`, the cell's own way to run and train many models at once; None where its
+            plain definition and autograd have to do.
         graph: the dataflow of one step, which the cell's picture is drawn from.
         stages: the sub-steps in the order of the lectures.
         symbols: LaTeX for those values of `terms` that are not written ``W_k x_t``, ``U_k h_{t-1}``, ``b_k``.
@@ -117,6 +122,7 @@ class CellSpec:
     jacobian: Callable[[Params, State, State, Gates], Tensor] | None = field(
         default=None, compare=False, repr=False
     )
+    kernel: Callable[[], Kernel] | None = field(default=None, compare=False, repr=False)
     symbols: tuple[tuple[str, str], ...] = ()
     options: tuple[tuple[str, str], ...] = ()
     choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
