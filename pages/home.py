@@ -3,7 +3,7 @@
 import streamlit as st
 
 from rnnviz.ui import layout, state, stepper
-from rnnviz.ui.pages import CELL, FLOW, Page
+from rnnviz.ui.pages import CELL, FLOW, LAB, Page
 
 RUN = {"cell_init": "Spectral radius", "cell_radius": "1.5"}
 VIEWS: tuple[tuple[Page, str, str, dict[str, str]], ...] = (
@@ -43,6 +43,24 @@ VIEWS: tuple[tuple[Page, str, str, dict[str, str]], ...] = (
         "Raise its bias, and the cell state carries the gradient home.",
         {"flow_fbias": "5"},
     ),
+    (
+        LAB,
+        "Two numbers, fifty steps apart",
+        "The adding problem: which cell learns first, and which one never leaves the baseline?",
+        {"lab_steps": "2000"},
+    ),
+    (
+        LAB,
+        "Which came first?",
+        "Two symbols among distractors; the answer depends on their order.",
+        {"lab_task": "Temporal order", "lab_T": "60"},
+    ),
+    (
+        LAB,
+        "A grammar inside a grammar",
+        "The last symbol but one must repeat the second: only memory can know it.",
+        {"lab_task": "Embedded Reber grammar"},
+    ),
 )
 
 layout.header(
@@ -52,7 +70,7 @@ layout.header(
 run = (layout.ASSETS / "home.bin").read_bytes()
 stepper.stepper(run, key="living")
 
-for row in (VIEWS[:3], VIEWS[3:]):
+for row in (VIEWS[:3], VIEWS[3:6], VIEWS[6:]):
     for column, (page, title, sentence, query) in zip(st.columns(3), row, strict=True):
         with column, st.container(border=True, height="stretch"):
             st.page_link(page.file, label=f"**{title}**", icon=page.icon, query_params=query)

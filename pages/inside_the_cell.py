@@ -8,7 +8,7 @@ from rnnviz.charts.strips import strips
 from rnnviz.charts.unit_lines import unit_lines
 from rnnviz.experiment import caption_of
 from rnnviz.script import path_script, trace_script
-from rnnviz.ui import cached, controls, layout, place, state, stepper
+from rnnviz.ui import cached, controls, layout, place, state, stepper, trained
 
 TABLE = controls.CELL
 
@@ -17,12 +17,17 @@ layout.header(
     "Step through time, and inside the step: every number is this run's own.",
 )
 with st.sidebar:
-    cell = TABLE["cell"].draw()
-    top = st.container()
-    (model,) = controls.choose_model(TABLE, (cell,))
-    rest = st.container()
-with top:
-    source = controls.choose_input(TABLE, model.seed)
+    found = trained.choose()
+    if found:
+        model, source = found
+        rest = st.container()
+    else:
+        cell = TABLE["cell"].draw()
+        top = st.container()
+        (model,) = controls.choose_model(TABLE, (cell,))
+        rest = st.container()
+        with top:
+            source = controls.choose_input(TABLE, model.seed)
 signal = cached.sequence(source)
 T, H = len(signal.x), model.hidden_size
 with rest:
@@ -37,7 +42,7 @@ with st.container(key="stage"):
 
 if not layout.presenting():
     st.caption(f"{caption}. {model.spec.source}. {model.spec.pytorch}.")
-    configuration = {"cell": cell, "T": T, "H": H, "seed": model.seed}
+    configuration = {"cell": model.cell, "T": T, "H": H, "seed": model.seed}
     rows = cached.strips_of(model, source, whatif)
     fig = strips(rows, cached.strip_tables(model, source, whatif), at.t, at.unit, caption)
     script = partial(trace_script, model, source, fig.title, caption, whatif=whatif)
@@ -56,4 +61,4 @@ if not layout.presenting():
                 script = partial(path_script, model, source, scene.title, caption, whatif=whatif)
                 layout.scene(scene, configuration, script)
 
-state.check_link(TABLE.values())
+state.check_link((*TABLE.values(), *trained.TABLE.values()))

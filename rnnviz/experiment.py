@@ -10,7 +10,11 @@ import torch
 from torch import Tensor
 
 from rnnviz.engine import CELLS, CellSpec, init_params
+from rnnviz.engine.stack import READOUT
 from rnnviz.signals import Signal, signal
+from rnnviz.trained import TaskSequence, Trained
+
+__all__ = ["Input", "Model", "Source", "TaskSequence", "Trained", "caption_of", "loss_on", "model_of"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class Model:
         scheme: a name in ``SCHEMES``.
         scheme_options: as pairs, e.g. ``(("radius", 1.2),)``.
         forget_bias: for cells with a forget gate; others ignore it.
+        trained: a model out of the Memory lab, whose weights stand in for those that a seed draws.
     """
 
     cell: str
@@ -34,6 +39,7 @@ class Model:
     scheme: str = "torch"
     scheme_options: tuple[tuple[str, float], ...] = ()
     forget_bias: float | None = None
+    trained: Trained | None = None
 
     @property
     def spec(self) -> CellSpec:
@@ -47,6 +53,8 @@ class Model:
 
     def params(self, input_size: int) -> dict[str, Tensor]:
         """The parameters, float64, for inputs of this size."""
+        if self.trained:
+            return {name: v for name, v in self.trained.weights().items() if name not in READOUT}
         options: dict[str, Any] = {"forget_bias": self.own_forget_bias, **dict(self.scheme_options)}
         return init_params(self.spec, input_size, self.hidden_size, self.seed, self.scheme, **options)
 
@@ -58,7 +66,9 @@ class Model:
 
     @property
     def weights(self) -> str:
-        """How the weights were drawn, seed included."""
+        """Where the weights come from, seed included."""
+        if self.trained:
+            return f"H = {self.hidden_size} · weights: {self.trained.title}"
         scheme = " ".join([self.scheme, *(f"{name} {value:g}" for name, value in self.scheme_options)])
         return f"H = {self.hidden_size} · weights: {scheme}, seed {self.seed}"
 
@@ -100,3 +110,12 @@ def loss_on(kind: str, h: Tensor) -> Tensor:
     read: Any = h[-1:] if kind == "last" else h
     loss: Tensor = read.sum() / torch.tensor(float(h.shape[-1])).to(h.dtype).sqrt()
     return loss
+
+
+Source = Input | TaskSequence  # whatever gives a signal
+
+
+def model_of(trained: Trained) -> Model:
+    """A trained model as every page takes it."""
+    config = trained.config
+    return Model(config.cell, config.options, config.hidden_size, config.seeds[trained.seed], trained=trained)

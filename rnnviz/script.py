@@ -6,10 +6,13 @@ the last bits even where the dynamics are chaotic. They print the figure's table
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
 
 from rnnviz.engine import CellSpec
-from rnnviz.experiment import Input, Model, caption_of
+from rnnviz.experiment import Model, Source, caption_of
 from rnnviz.whatif import WhatIf
 
 AS_IT_IS = WhatIf()
@@ -62,14 +65,14 @@ for block in W_hh.chunk(G):
 _DRAW["chrono"] = (
     _DRAW["torch"]
     + """
-b_keep = torch.empty(H).uniform_(1.0, {t_max} - 1.0, generator=rng).log()"""
+b_keep = W_hh.new_empty(H).uniform_(1.0, {t_max} - 1.0, generator=rng).log()"""
 )
 _DEFAULTS = {"gain": 1.0, "std": 0.001, "radius": 1.0, "t_max": 100.0}
 
 
 def trace_script(
     model: Model,
-    source: Input,
+    source: Source,
     title: str,
     caption: str,
     unit: int | None = None,
@@ -86,7 +89,7 @@ def trace_script(
     else:
         head, tail = "step,", "    print(t, " + row.format(f"{unit} - 1")
     return (
-        _head(source, title, caption)
+        opening(source, title, caption)
         + _changed_input(whatif)
         + _parameters(model)
         + _through_time(model, f"torch.stack([{', '.join(names)}])[:, 0]", whatif)
@@ -98,10 +101,10 @@ for t, values in enumerate(record, 1):
     )
 
 
-def path_script(model: Model, source: Input, title: str, caption: str, whatif: WhatIf = AS_IT_IS) -> str:
+def path_script(model: Model, source: Source, title: str, caption: str, whatif: WhatIf = AS_IT_IS) -> str:
     """A script that prints the hidden state's path along its three principal directions."""
     return (
-        _head(source, title, caption)
+        opening(source, title, caption)
         + _changed_input(whatif)
         + _parameters(model)
         + _through_time(model, "h[0]", whatif)
@@ -120,7 +123,7 @@ for t, row in enumerate(scores.tolist()):
     )
 
 
-def gradient_script(models: tuple[Model, ...], source: Input, loss: str, title: str, caption: str) -> str:
+def gradient_script(models: tuple[Model, ...], source: Source, loss: str, title: str, caption: str) -> str:
     """A script that prints ‖∂L/∂s_t‖ of every state of every cell, by autograd."""
     read = "h_all[-1:]" if loss == "last" else "h_all"
 
@@ -128,11 +131,11 @@ def gradient_script(models: tuple[Model, ...], source: Input, loss: str, title: 
         return f"""
 # Forward, with everything kept for the way back
 {spec.code[0]}
-{_zero_states(spec, tail=".requires_grad_()")}
-states = [({_tuple(spec)})]
+{zero_states(spec, tail=".requires_grad_()")}
+states = [({tuple_of(spec)})]
 for t in range(T):
-{_indent(spec.code[1])}
-    states.append(({_tuple(spec)}))
+{indent(spec.code[1])}
+    states.append(({tuple_of(spec)}))
 h_all = torch.stack([s[0] for s in states[1:]])
 loss = {read}.sum() / math.sqrt(H)
 for name, kept in zip({spec.state_names!r}, zip(*states)):
@@ -145,25 +148,25 @@ for name, kept in zip({spec.state_names!r}, zip(*states)):
     return _norms_of_each(models, source, title, caption, part)
 
 
-def step_norm_script(models: tuple[Model, ...], source: Input, title: str, caption: str) -> str:
+def step_norm_script(models: tuple[Model, ...], source: Source, title: str, caption: str) -> str:
     """A script that prints ‖∂s_t/∂s_{t-1}‖₂ of every state of every cell, by autograd."""
 
     def part(spec: CellSpec) -> str:
         return f"""
 # Each step's own Jacobian
 {spec.code[0]}
-{_zero_states(spec)}
+{zero_states(spec)}
 
 
 def step({", ".join(spec.state_names)}):
-{_indent(spec.code[1])}
-    return {_tuple(spec)}
+{indent(spec.code[1])}
+    return {tuple_of(spec)}
 
 
 jacobians = []
 for t in range(T):
-    jacobians.append(torch.autograd.functional.jacobian(step, ({_tuple(spec)})))
-    {_tuple(spec)} = step({", ".join(spec.state_names)})
+    jacobians.append(torch.autograd.functional.jacobian(step, ({tuple_of(spec)})))
+    {tuple_of(spec)} = step({", ".join(spec.state_names)})
 for k, name in enumerate({spec.state_names!r}):
     for t, jacobian in enumerate(jacobians, 1):
         norm = torch.linalg.matrix_norm(jacobian[k][k][0, :, 0], ord=2).item()
@@ -174,31 +177,42 @@ for k, name in enumerate({spec.state_names!r}):
 
 
 def _norms_of_each(
-    models: tuple[Model, ...], source: Input, title: str, caption: str, part: Callable[[CellSpec], str]
+    models: tuple[Model, ...], source: Source, title: str, caption: str, part: Callable[[CellSpec], str]
 ) -> str:
     """One table of norms over all cells, its rows printed by each cell's ``part``."""
     header = '\nprint("cell,state,step,steps_back,norm")\n'
     parts = (_parameters(model) + part(model.spec) for model in models)
-    return _head(source, title, caption) + header + "".join(parts)
+    return opening(source, title, caption) + header + "".join(parts)
 
 
-def _head(source: Input, title: str, caption: str) -> str:
-    quoted = (text.replace("\\", "\\\\").replace('"', "'").replace("\0", "␀") for text in (title, caption))
-    title, caption = quoted
-    return _HEAD.format(title=title, caption=caption, signal=source.signal().code)
+def opening(source: Source, title: str, caption: str) -> str:
+    """A script's beginning, up to its input."""
+    return _HEAD.format(title=quoted(title), caption=quoted(caption), signal=source.signal().code)
+
+
+def quoted(text: str) -> str:
+    """Any text as part of a docstring, which it cannot end."""
+    return text.replace("\\", "\\\\").replace('"', "'").replace("\0", "␀")
 
 
 def _parameters(model: Model) -> str:
-    spec = model.spec
-    G = len(spec.blocks)
+    if model.trained:
+        sizes = f"H, G = {model.hidden_size}, {len(model.spec.blocks)}\n"
+        return f"\n# {caption_of([model])}\n{sizes}{embedded(model.trained.weights())}"
+    return f"\n# {caption_of([model])}\n{drawn(model, repr(model.seed))}\n"
+
+
+def drawn(model: Model, seed: str, dtype: str = "") -> str:
+    """Lines that draw a cell's parameters as `init_params` does; ``seed`` is what the script calls it."""
+    spec, more = model.spec, f", dtype={dtype}" if dtype else ""
     draw = _DRAW[model.scheme].format(**{**_DEFAULTS, **dict(model.scheme_options)})
     lines = [
-        f"\n# {caption_of([model])}",
-        f"H, G = {model.hidden_size}, {G}  # blocks {' '.join(spec.blocks)}",
+        f"H, G = {model.hidden_size}, {len(spec.blocks)}  # blocks {' '.join(spec.blocks)}",
+        f"W_ih, W_hh = torch.zeros(G * H, D{more}), torch.zeros(G * H, H{more})",
+        f"b_ih, b_hh = torch.zeros(G * H{more}), torch.zeros(G * H{more})",
+        f"rng = torch.Generator().manual_seed({seed})",
+        draw,
     ]
-    lines += ["W_ih, W_hh = torch.zeros(G * H, D), torch.zeros(G * H, H)"]
-    lines += ["b_ih, b_hh = torch.zeros(G * H), torch.zeros(G * H)"]
-    lines += [f"rng = torch.Generator().manual_seed({model.seed})", draw]
     biases = {
         gate.name: "b_keep" if gate.memory > 0 else "-b_keep"
         for gate in spec.gates
@@ -209,6 +223,16 @@ def _parameters(model: Model) -> str:
     for gate, value in biases.items():
         k = spec.blocks.index(gate)
         lines += [f"b_ih[{k} * H:{k + 1} * H], b_hh[{k} * H:{k + 1} * H] = {value}, 0.0  # {gate}"]
+    return "\n".join(lines)
+
+
+def embedded(weights: Mapping[str, Tensor]) -> str:
+    """Trained numbers as lines of a script: float32, as they were trained, in base64."""
+    lines = ["import base64", ""]
+    for name, value in weights.items():
+        data = base64.b64encode(value.float().numpy().tobytes()).decode()
+        lines.append(f'{name} = torch.frombuffer(bytearray(base64.b64decode("{data}")), dtype=torch.float32)')
+        lines.append(f"{name} = {name}.double().reshape({tuple(value.shape)})")
     return "\n".join(lines) + "\n"
 
 
@@ -242,10 +266,10 @@ def _through_time(model: Model, kept: str, whatif: WhatIf) -> str:
     return f"""{_HOLD.format(held=held) if held else ""}
 # Through time
 {model.spec.code[0]}
-{_zero_states(model.spec)}
+{zero_states(model.spec)}
 record = []
 for t in range(T):
-{_indent(_holding(model.spec.code[1], {clamp.name for clamp in clamps}))}
+{indent(_holding(model.spec.code[1], {clamp.name for clamp in clamps}))}
     record.append({kept})
 """
 
@@ -260,14 +284,16 @@ def _holding(code: str, names: set[str]) -> str:
     return "\n".join(lines)
 
 
-def _zero_states(spec: CellSpec, tail: str = "") -> str:
+def zero_states(spec: CellSpec, tail: str = "") -> str:
+    """Lines that start every state at zero."""
     return "\n".join(f"{name} = torch.zeros(B, H){tail}" for name in spec.state_names)
 
 
-def _tuple(spec: CellSpec) -> str:
+def tuple_of(spec: CellSpec) -> str:
     """``h, c`` or ``h,``: a tuple also of one."""
     return ", ".join(spec.state_names) + ("," if len(spec.states) == 1 else "")
 
 
-def _indent(code: str) -> str:
+def indent(code: str) -> str:
+    """One level deeper."""
     return "\n".join("    " + line for line in code.splitlines())

@@ -30,12 +30,14 @@ class Signal:
         symbols: what each step is called, T strings; empty for a series.
         caption: the sequence in a few words.
         code: lines of PyTorch that make ``x``.
+        features: what each of the D inputs is called; empty where the symbols say it.
     """
 
     x: Tensor
     symbols: tuple[str, ...]
     caption: str
     code: str
+    features: tuple[str, ...] = ()
 
 
 def one_hot(text: str) -> Tensor:

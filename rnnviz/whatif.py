@@ -93,6 +93,8 @@ def edits(text: str, signal: Signal) -> tuple[tuple[int, int | None, float], ...
         ValueError: naming the field, what is wrong and what is allowed.
     """
     T, alphabet = len(signal.x), sorted(set(signal.symbols))
+    if signal.symbols and signal.features:
+        alphabet = list(signal.features)
     example = "3 = e" if alphabet else "3 = 0.5"
     found: list[tuple[int, int | None, float]] = []
     for part in re.findall(r"\s*\d+\s*=\s*(?:[^,;]*[^,;\s]|,|;| )|[^,;\s][^,;]*", text):

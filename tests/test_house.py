@@ -14,6 +14,11 @@ ANY = frozenset({"*"})
 # The most specific part counts, every part may import itself, and only UPSTAIRS may import the ui.
 PARTS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "rnnviz/engine": (frozenset(), frozenset({"torch", "numpy"})),
+    # A configuration names its task; everything else of the engine sees the contract, rnnviz.engine.task.
+    "rnnviz/engine/train_config.py": (
+        frozenset({"rnnviz.engine", "rnnviz.tasks"}),
+        frozenset({"torch", "numpy"}),
+    ),
     "rnnviz/tasks": (frozenset({"rnnviz.engine"}), frozenset({"torch", "numpy"})),
     "rnnviz/charts": (frozenset({"rnnviz.engine"}), ANY),
     "rnnviz/ui": (frozenset({"rnnviz"}), ANY),

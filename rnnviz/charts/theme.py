@@ -43,6 +43,9 @@ CELL = {"lstm": _BLUE, "rnn": _VERMILLION, "gru": _GREEN}
 DIVERGING = ("#a84300", "#e8873a", "#f3c9a5", "#eceef0", "#a9cbe6", "#3f8fc9", "#00507f")
 SEQUENTIAL = ("#f4f1f8", "#cdbfe0", "#a287c4", "#7550a3", "#45197a")
 
+# Sizes over many decades, from nothing to much: ever lighter, and no end like a white or a dark ground.
+DECADES = ("#37206f", "#63358f", "#94469a", "#c15688", "#e37362", "#f3a23e", "#f7d25c")
+
 # From early to late, seen on white and on black alike.
 TIME = ("#c98500", "#b0578d", "#2f7fc0")
 

@@ -69,7 +69,14 @@ class Learning:
             if name != "state_grad_norms"
         }
         norms = np.concatenate([_wide(self.state_grad_norms, T), _wide(other.state_grad_norms, T)])
-        return replace(other, **both, state_grad_norms=norms, diverged=self.diverged + other.diverged)
+        return replace(
+            other,
+            **both,
+            state_grad_norms=norms,
+            diverged=self.diverged + other.diverged,
+            solved=self.solved or other.solved,
+            finished=self.finished or other.finished,
+        )
 
 
 _AXES = {
@@ -95,7 +102,7 @@ def learning_of(config: TrainConfig, records: Iterable[Record] = ()) -> Learning
         np.array([row.step for row in evaluated], np.int64),
         _stack([row.metric.numpy() for row in evaluated], K),
         np.array([step for step, _ in asked], np.int64),
-        np.array([_wide(norms, T) for _, norms in asked], np.float64).reshape(-1, K, T),
+        np.array([_wide(norms, T) for _, norms in asked], np.float64).reshape(len(asked), K, T),
         tuple(d for row in rows for d in row.diverged),
         any(row.solved for row in rows),
         any(row.last for row in rows),

@@ -21,7 +21,7 @@ class Optimiser:
     def step(self, gradients: Sequence[Tensor]) -> None:
         """One update with these gradients."""
         for value, gradient in zip(self._params, gradients, strict=True):
-            value.grad = gradient
+            value.grad = gradient.contiguous()  # the fused kernels take a gradient's memory as it lies
         self._optimiser.step()
 
     def tensors(self) -> dict[str, Tensor]:

@@ -13,10 +13,9 @@ from rnnviz.engine.kernels import kernel_of
 from rnnviz.engine.norms import log_norm
 from rnnviz.engine.optimisers import OPTIMISERS
 from rnnviz.engine.stack import READOUT, clip_coefficients, draw_models, global_norms, read, stream
-from rnnviz.engine.task import Batch, Task
+from rnnviz.engine.task import Batch
 from rnnviz.engine.train_config import TrainConfig
 from rnnviz.engine.validation import Validation
-from rnnviz.tasks import TASKS
 
 __all__ = ["Checkpoint", "Divergence", "Record", "TrainConfig", "Training", "train"]
 
@@ -99,7 +98,7 @@ class Training:
         if resume is not None and resume.config != config:
             raise ValueError("resume is a checkpoint of another configuration; allowed: one of this config")
         self.config, self.spec = config, config.spec
-        self.task: Task = TASKS[config.task]
+        self.task = config.memory_task
         self.step = 0
         self.diverged: tuple[Divergence, ...] = ()
         self._finished = False
@@ -107,7 +106,7 @@ class Training:
         self._optimiser = OPTIMISERS[config.optimizer](list(self.params.values()), config.lr)
         self._kernel = kernel_of(self.spec)
         self._streams = [stream(seed, "data") for seed in config.seeds]
-        self._validation = Validation(config, self.task)
+        self._validation = Validation(config)
         self._alive = torch.ones(len(config.seeds), dtype=torch.bool)
         self._grad_norm = torch.zeros(len(config.seeds), dtype=torch.float64)
         if resume is None:

@@ -9,6 +9,7 @@ from rnnviz.engine.cells import CELLS
 from rnnviz.engine.optimisers import OPTIMISERS
 from rnnviz.engine.schemes import SCHEMES
 from rnnviz.engine.spec import CellSpec
+from rnnviz.engine.task import Task
 from rnnviz.tasks import TASKS
 
 DTYPES = ("float32", "float64")
@@ -84,9 +85,13 @@ class TrainConfig:
             check.real("clip", self.clip, 1e-9, 1e9)
         if self.stop_at is not None:
             check.real("stop_at", self.stop_at, -1e9, 1e9)
-        TASKS[self.task].check(self.batch_size, self.length)
-        if self.options != self.spec.options:
-            object.__setattr__(self, "options", self.spec.options)  # one run, one configuration
+        self.memory_task.check(self.batch_size, self.length)
+        _ = self.spec  # refuses options that the cell has not
+
+    @property
+    def memory_task(self) -> Task:
+        """The task itself."""
+        return TASKS[self.task]
 
     @property
     def spec(self) -> CellSpec:

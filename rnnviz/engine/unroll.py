@@ -9,6 +9,8 @@ from torch import Tensor
 
 from rnnviz.engine import check
 from rnnviz.engine.clamp import Clamp, Hold, changing, holds
+from rnnviz.engine.kernels.stacked import Stacked
+from rnnviz.engine.kernels.tape import borrowed
 from rnnviz.engine.spec import CellSpec, Gates, Params, State
 from rnnviz.engine.trace import Trace
 
@@ -26,7 +28,7 @@ def run(
     x: Tensor | None = None,
     held: Mapping[str, Hold] | None = None,
 ) -> Iterator[tuple[State, Gates]]:
-    """Step after step. The one loop through time.
+    """Step after step, by the cell's plain definition.
 
     Args:
         spec, params: the cell.
@@ -35,9 +37,7 @@ def run(
         x, held: the input (T,B,D) and what is held, from `holds`. Steps at which nothing is held are the
             cell's own, so that a run does not differ before its first clamp.
     """
-    active = [False] * len(ax)
-    if held:
-        active = torch.stack([where.flatten(1).any(1) for where, _ in held.values()]).any(0).tolist()
+    active = holding(held or {}, len(ax))
     for t, ax_t in enumerate(ax.unbind(0)):
         if x is not None and held and active[t]:
             given = {"x": x[t], **{f"{name}_prev": value for name, value in state.items()}}
@@ -47,6 +47,20 @@ def run(
         else:
             state, gates = spec.step(ax_t, state, params)
         yield state, gates
+
+
+def holding(held: Mapping[str, Hold], T: int) -> list[bool]:
+    """At which of T steps anything is held."""
+    if not held:
+        return [False] * T
+    found: list[bool] = torch.stack([where.flatten(1).any(1) for where, _ in held.values()]).any(0).tolist()
+    return found
+
+
+def recorder(spec: CellSpec) -> Stacked | None:
+    """A kernel of this cell, if it has one that can record."""
+    kernel = spec.kernel() if spec.kernel else None
+    return kernel if isinstance(kernel, Stacked) else None
 
 
 def unroll(
@@ -79,28 +93,67 @@ def unroll(
     """
     first = check.inputs(spec, params, x, state0)
     x = x.detach()
+    held = holds(spec, clamp, len(x), x.new_empty(first["h"].shape[1]))
+    states, gates = record(spec, params, x, first, recorder(spec), held)
+    return Trace(x.clone(), states, gates)  # cloned: a record does not change with the caller's x
+
+
+def record(
+    spec: CellSpec, params: Params, x: Tensor, first: State, kernel: Stacked | None, held: Mapping[str, Hold]
+) -> tuple[State, Gates]:
+    """States (T+1,B,H) and gates (T,B,H) of a run from the state ``first``.
+
+    By the kernel, if any, up to the first step at which something is held; step by step from there on.
+    """
     (T, B, _), H = x.shape, first["h"].shape[1]
-    held = holds(spec, clamp, T, x.new_empty(H))
     states = {name: x.new_empty(T + 1, B, H) for name in spec.state_names}
     gates = {name: x.new_empty(T, B, H) for name in spec.gate_names}
+    alone = [*holding(held, T), True].index(True) if kernel else 0
+    together = _steps_to_project(B * params["W_ih"].shape[0] * x.element_size())
     # Inference mode spares the loop autograd's bookkeeping; what was made outside of it stays ordinary.
     with torch.inference_mode():
         for name, value in first.items():
             states[name][0] = value
-        state = first
-        together = _steps_to_project(B * params["W_ih"].shape[0] * x.element_size())
-        for start in range(0, T, RECORD_EVERY):
-            if start % together == 0:
-                ax = spec.project(x[start : start + together], params)
-            part = ax[start % together : start % together + RECORD_EVERY]
-            now = {name: (where[start:], what[start:]) for name, (where, what) in held.items()}
-            steps = list(run(spec, params, part, state, x[start:], now))
-            stop, state = start + len(steps), steps[-1][0]
-            for name, whole in states.items():
-                torch.stack([s[name] for s, _ in steps], out=whole[start + 1 : stop + 1])
-            for name, whole in gates.items():
-                torch.stack([g[name] for _, g in steps], out=whole[start:stop])
-    return Trace(x.clone(), states, gates)  # cloned: a record does not change with the caller's x
+        for start in range(0, T, together):
+            part = slice(start, min(start + together, T))
+            if kernel and start < alone:
+                # All of the part, also behind a first clamp, so that it cannot matter where that is.
+                ax, ends = spec.project(x[part], params), slice(start, part.stop + 1)
+                with borrowed(*kernel.tape) as tape:
+                    tape.record(params, x[part], ax, _at(states, ends), _at(gates, part))
+            if part.stop > alone:
+                _record_plainly(
+                    spec, params, x, held, states, gates, slice(max(start, alone), part.stop), part
+                )
+    return states, gates
+
+
+def _record_plainly(
+    spec: CellSpec,
+    params: Params,
+    x: Tensor,
+    held: Mapping[str, Hold],
+    states: State,
+    gates: Gates,
+    steps: slice,
+    part: slice,
+) -> None:
+    """These steps by the plain definition, their input projected as all of the part is."""
+    ax = spec.project(x[part], params)[steps.start - part.start :]
+    state = {name: value[steps.start] for name, value in states.items()}
+    for start in range(steps.start, steps.stop, RECORD_EVERY):
+        now = {name: (where[start:], what[start:]) for name, (where, what) in held.items()}
+        block = ax[start - steps.start :][:RECORD_EVERY]
+        done = list(run(spec, params, block, state, x[start:], now))
+        stop, state = start + len(done), done[-1][0]
+        for name, whole in states.items():
+            torch.stack([s[name] for s, _ in done], out=whole[start + 1 : stop + 1])
+        for name, whole in gates.items():
+            torch.stack([g[name] for _, g in done], out=whole[start:stop])
+
+
+def _at(record: State, steps: slice) -> State:
+    return {name: value[steps] for name, value in record.items()}
 
 
 def _steps_to_project(bytes_a_step: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,7 +12,7 @@ from rnnviz.engine.batches import counted
 from rnnviz.engine.kernels import kernel_of
 from rnnviz.engine.spec import Params
 from rnnviz.engine.stack import read, stream
-from rnnviz.engine.task import Task
+from rnnviz.engine.task import Batch, Task
 
 if TYPE_CHECKING:
     from rnnviz.engine.train_config import TrainConfig
@@ -21,13 +22,20 @@ SEED = 2_718_281_828  # of their stream; the same for every run of a task and le
 NUMBERS = 2**24  # that a kernel keeps at once on the way forward
 
 
-class Validation:
-    """A task's metric over the same `COUNT` sequences, time after time."""
+@lru_cache(maxsize=8)
+def sequences(task: Task, length: int) -> Batch:
+    """The sequences that runs of a task and length are judged by, and that no model is trained on."""
+    return task.fixed(COUNT, length, stream(SEED, "validation"))
 
-    def __init__(self, config: TrainConfig, task: Task) -> None:
-        """Draw the sequences."""
+
+class Validation:
+    """A task's metric over the same sequences, time after time."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        """Take the task's sequences."""
+        task = config.memory_task
         self._metric, self._kernel = task.metric, kernel_of(config.spec)
-        fixed = task.fixed(COUNT, config.length, stream(SEED, "validation"))
+        fixed = sequences(task, config.length)
         self._x = fixed.x.to(getattr(torch, config.dtype)).unsqueeze(1)  # (T,1,B,D)
         self._part, self._steps = counted(fixed)
         T, count = fixed.x.shape[:2]

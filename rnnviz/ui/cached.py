@@ -22,7 +22,7 @@ from rnnviz.engine import GradTrace, Trace, WireTrace, bptt, principal_component
 from rnnviz.engine.jacobians import step_jacobians
 from rnnviz.engine.norms import log_spectral_norm
 from rnnviz.engine.trace import block
-from rnnviz.experiment import Input, Model, loss_on
+from rnnviz.experiment import Model, Source, TaskSequence, Trained, loss_on, model_of
 from rnnviz.signals import Signal
 from rnnviz.whatif import WhatIf
 
@@ -31,7 +31,7 @@ _keep = lru_cache(maxsize=128)
 
 
 @_keep
-def sequence(source: Input) -> Signal:
+def sequence(source: Source) -> Signal:
     """The input."""
     return source.signal()
 
@@ -43,27 +43,27 @@ def params(model: Model, input_size: int) -> dict[str, Tensor]:
 
 
 @_keep
-def trace(model: Model, source: Input, whatif: WhatIf = NOTHING) -> Trace:
+def trace(model: Model, source: Source, whatif: WhatIf = NOTHING) -> Trace:
     """A cell's run over an input."""
     x = whatif.input(sequence(source).x)
     return unroll(model.spec, params(model, x.shape[2]), x, clamp=whatif.held(model.spec))
 
 
 @_keep
-def strips_of(model: Model, source: Input, whatif: WhatIf = NOTHING) -> tuple[Strip, ...]:
+def strips_of(model: Model, source: Source, whatif: WhatIf = NOTHING) -> tuple[Strip, ...]:
     """Every gate and state of a run, in the order of the cell's equations."""
     return stepper.strips_of(model.spec, trace(model, source, whatif))
 
 
 @_keep
-def strip_tables(model: Model, source: Input, whatif: WhatIf = NOTHING) -> dict[str, Columns]:
+def strip_tables(model: Model, source: Source, whatif: WhatIf = NOTHING) -> dict[str, Columns]:
     """What the strips' figure shows at every step alike."""
     x, symbols = trace(model, source, whatif).x, sequence(source).symbols
     return still_tables(strips_of(model, source, whatif), x[:, 0].numpy(), symbols)
 
 
 @lru_cache(maxsize=16)
-def flow(model: Model, source: Input, whatif: WhatIf, loss: str) -> tuple[GradTrace, WireTrace]:
+def flow(model: Model, source: Source, whatif: WhatIf, loss: str) -> tuple[GradTrace, WireTrace]:
     """A run's backward pass, and what flows on every wire."""
     spec, run = model.spec, trace(model, source, whatif)
     weights, held = params(model, run.x.shape[2]), whatif.held(spec)
@@ -73,13 +73,16 @@ def flow(model: Model, source: Input, whatif: WhatIf, loss: str) -> tuple[GradTr
 
 @lru_cache(maxsize=16)  # megabytes each where runs are long
 def stepper_run(
-    model: Model, source: Input, whatif: WhatIf, loss: str, caption: str, start: tuple[tuple[str, Any], ...]
+    model: Model, source: Source, whatif: WhatIf, loss: str, caption: str, start: tuple[tuple[str, Any], ...]
 ) -> bytes:
     """The whole run, forward and backward, as the stepper takes it."""
     spec, signal, run = model.spec, sequence(source), trace(model, source, whatif)
     weights = params(model, run.x.shape[2])
     gradients, flowing = flow(model, source, whatif, loss)
-    alphabet = sorted(set(signal.symbols))
+    # A text's symbols are its features, and change with what-if; a task names both.
+    alphabet = list(signal.features) or sorted(set(signal.symbols))
+    spelt = signal.symbols and not signal.features
+    symbols = [alphabet[k] for k in run.x[:, 0].argmax(1).tolist()] if spelt else signal.symbols
     return stepper.pack(
         stepper.Run(
             spec,
@@ -87,7 +90,7 @@ def stepper_run(
             run,
             gradients,
             flowing,
-            [alphabet[k] for k in run.x[:, 0].argmax(1).tolist()] if alphabet else (),
+            symbols,
             alphabet,
             caption,
             {"last": "the last step", "all": "every step"}[loss],
@@ -99,7 +102,7 @@ def stepper_run(
 
 
 @_keep
-def state_scene(model: Model, source: Input, caption: str, whatif: WhatIf = NOTHING) -> Scene:
+def state_scene(model: Model, source: Source, caption: str, whatif: WhatIf = NOTHING) -> Scene:
     """The hidden state's path in three dimensions; needs three units and two steps."""
     h = trace(model, source, whatif).states["h"][:, 0]
     scores, shares = principal_components(h, 3)
@@ -107,7 +110,7 @@ def state_scene(model: Model, source: Input, caption: str, whatif: WhatIf = NOTH
 
 
 @_keep
-def gradient_curves(model: Model, source: Input, loss: str) -> tuple[Curve, ...]:
+def gradient_curves(model: Model, source: Source, loss: str) -> tuple[Curve, ...]:
     """‖∂L/∂s_t‖ of every state, t = 0…T."""
     spec, x = model.spec, sequence(source).x
     gradients = bptt(spec, params(model, x.shape[2]), x, partial(loss_on, loss))
@@ -119,7 +122,7 @@ def gradient_curves(model: Model, source: Input, loss: str) -> tuple[Curve, ...]
 
 
 @_keep
-def step_curves(model: Model, source: Input) -> tuple[Curve, ...]:
+def step_curves(model: Model, source: Source) -> tuple[Curve, ...]:
     """‖∂s_t/∂s_{t-1}‖₂ of every state with the others held fixed, t = 1…T."""
     spec, run = model.spec, trace(model, source)
     with torch.no_grad():
@@ -129,7 +132,13 @@ def step_curves(model: Model, source: Input) -> tuple[Curve, ...]:
     return tuple(Curve(spec.name, spec.title, name, back, norm) for name, norm in norms.items())
 
 
-def warm(model: Model, source: Input) -> None:
+@_keep
+def trained_trace(trained: Trained, sequence: TaskSequence) -> Trace:
+    """A trained model's run over a sequence of its task."""
+    return trace(model_of(trained), sequence)
+
+
+def warm(model: Model, source: Source) -> None:
     """Call everything once: the first call of an operation costs tens of milliseconds."""
     gradient_curves(model, source, "last")
     step_curves(model, source)

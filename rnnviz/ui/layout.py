@@ -15,7 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 from rnnviz.ui import state
 
 if TYPE_CHECKING:
-    from rnnviz.charts.figure import Figure
+    from rnnviz.charts.figure import Columns, Figure
     from rnnviz.charts.state_path import Scene
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
@@ -93,10 +93,46 @@ def figure(fig: Figure, configuration: Mapping[str, Any], script: Callable[[], s
         configuration: what its files are named after.
         script: makes the PyTorch script that reproduces its table.
     """
+    picture(fig)
+    _exports(fig, configuration, _formats(fig), script)
+
+
+def picture(fig: Figure) -> None:
+    """A figure without its export bar: one that changes by itself."""
     st.markdown(f"##### {fig.title}")
     st.vega_lite_chart(_on_screen(fig), height=fig.height, width="stretch", key=fig.stem)
     _caption(fig)
-    _exports(fig, configuration, _formats(fig), script)
+
+
+def table(
+    stem: str,
+    title: str,
+    columns: Columns,
+    caption: str,
+    configuration: Mapping[str, Any],
+    script: Callable[[], str],
+) -> None:
+    """A table with its title above, its caption and export bar beneath.
+
+    Args:
+        stem: start of its files' names.
+        title, caption: what to see, and the configuration and seed.
+        columns: of equal length.
+        configuration, script: as for `figure`.
+    """
+    import pandas as pd
+
+    from rnnviz import export
+    from rnnviz.tables import table_markdown
+
+    st.markdown(f"##### {title}")
+    st.table(pd.DataFrame(columns).set_index(next(iter(columns))))
+    st.html(f'<p class="under">{html.escape(caption)}</p>')
+    makers = {
+        "CSV": partial(export.table_csv, columns),
+        "Markdown": partial(table_markdown, columns),
+    }
+    _bar(stem, configuration, makers, script)
 
 
 def scene(view: Scene, configuration: Mapping[str, Any], script: Callable[[], str]) -> None:
@@ -160,35 +196,48 @@ def _exports(
 ) -> None:
     from rnnviz import export
 
-    makers: dict[str, Callable[[], bytes]] = {**formats, "CSV": partial(export.table_csv, fig.table)}
-    with st.container(horizontal=True, gap="small", key=f"export_{fig.stem}"):
+    _bar(fig.stem, configuration, {**formats, "CSV": partial(export.table_csv, fig.table)}, script)
+
+
+def _bar(
+    stem: str,
+    configuration: Mapping[str, Any],
+    makers: Mapping[str, Callable[[], bytes]],
+    script: Callable[[], str],
+) -> None:
+    """Everything that something leaves the app as."""
+    from rnnviz import export
+
+    with st.container(horizontal=True, gap="small", key=f"export_{stem}"):
         for name, make in makers.items():
+            mime, ending = _MIME[name]
             st.download_button(
                 name,
                 data=make,
-                file_name=export.filename(fig.stem, configuration, name.lower()),
-                mime=_MIME[name],
+                file_name=export.filename(stem, configuration, ending),
+                mime=mime,
                 on_click="ignore",
-                key=f"{fig.stem}_{name}",
+                key=f"{stem}_{name}",
                 type="tertiary",
-                help=f"Download this figure as {name}",
+                help=f"Download this as {name}",
             )
         show = st.button(
             "Show the code",
-            key=f"{fig.stem}_code",
+            key=f"{stem}_code",
             type="tertiary",
-            help="The PyTorch script that prints this figure's numbers",
+            help="The PyTorch script that prints these numbers",
         )
     if show:
-        _show_code(script(), fig.stem, export.filename(fig.stem, configuration, "py"))
+        _show_code(script(), stem, export.filename(stem, configuration, "py"))
 
 
 _MIME = {
-    "PNG": "image/png",
-    "SVG": "image/svg+xml",
-    "PDF": "application/pdf",
-    "HTML": "text/html",
-    "CSV": "text/csv",
+    "PNG": ("image/png", "png"),
+    "SVG": ("image/svg+xml", "svg"),
+    "PDF": ("application/pdf", "pdf"),
+    "HTML": ("text/html", "html"),
+    "CSV": ("text/csv", "csv"),
+    "Markdown": ("text/markdown", "md"),
 }
 
 

@@ -25,6 +25,7 @@ class Page:
 
 HOME = Page("home.py", "Home", "home", ":material/home:")
 CELL = Page("inside_the_cell.py", "Inside the cell", "cell", ":material/memory:")
+LAB = Page("memory_lab.py", "Memory lab", "lab", ":material/science:")
 FLOW = Page("gradient_flow.py", "Gradient flow", "flow", ":material/trending_down:")
 
-PAGES: tuple[Page, ...] = (HOME, CELL, FLOW)
+PAGES: tuple[Page, ...] = (HOME, CELL, FLOW, LAB)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from rnnviz.engine.graph import AFFINE, ENTER, LEAVE, Edge, Graph, Node, Stage, bus, gate
+from rnnviz.engine.kernels.gru import After, Before
 from rnnviz.engine.linear import linear_terms
 from rnnviz.engine.spec import CellSpec, Equation, Gates, GateSpec, Params, State, StateSpec
 
@@ -239,6 +240,7 @@ def gru(reset: str = "after", z: str = "keeps") -> CellSpec:
         symbols=_symbols(reset),
         code=("ax = torch.nn.functional.linear(x, W_ih, b_ih)", _code(reset, z)),
         jacobian=partial(jacobian, reset=reset, z=z),
+        kernel=partial(After if reset == "after" else Before, keeps=z == "keeps"),
         build=gru,
         options=(("reset", reset), ("z", z)),
         choices=(("reset", ("after", "before")), ("z", ("keeps", "takes"))),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rnnviz.engine.graph import ENTER, LEAVE, Edge, Graph, Node, Stage, bus, gate
+from rnnviz.engine.kernels.lstm import LSTM
 from rnnviz.engine.linear import PROJECT_CODE, linear_terms, project_with_both_biases
 from rnnviz.engine.spec import CellSpec, Equation, Gates, GateSpec, Params, State, StateSpec
 
@@ -153,5 +154,6 @@ def lstm() -> CellSpec:
         stages=STAGES,
         code=(PROJECT_CODE, CODE),
         jacobian=jacobian,
+        kernel=LSTM,
         build=lstm,
     )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rnnviz.engine.graph import AFFINE, ENTER, LEAVE, Edge, Graph, Node, Stage
+from rnnviz.engine.kernels.rnn import RNN
 from rnnviz.engine.linear import PROJECT_CODE, linear_terms, project_with_both_biases
 from rnnviz.engine.spec import CellSpec, Equation, Gates, Params, State, StateSpec
 
@@ -119,6 +120,7 @@ def rnn(activation: str = "tanh") -> CellSpec:
         symbols=(("Wx_h", "W x_t"), ("Uh_h", "U h_{t-1}"), ("b_h", "b")),
         code=(PROJECT_CODE, f"h = {phi.code}(torch.addmm(ax[t], h, W_hh.T))"),
         jacobian=partial(jacobian, activation=activation),
+        kernel=partial(RNN, activation),
         build=rnn,
         options=(("activation", activation),),
         choices=(("activation", tuple(ACTIVATIONS)),),

@@ -1,0 +1,20 @@
+"""A figure's table while it is made: rows of several kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class Rows:
+    """Rows of several kinds, a list a column."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        """None yet."""
+        self.columns: dict[str, list[Any]] = {name: [] for name in names}
+
+    def add(self, count: int, **given: Any) -> None:
+        """Add rows: lists as they are, anything else in each of them, None where nothing is given."""
+        for name, column in self.columns.items():
+            value = given.get(name)
+            column += value if isinstance(value, list) else [value] * count

@@ -1,0 +1,180 @@
+"""Each cell's tape: its ``step``, operation for operation, into buffers."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from math import isqrt
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnnviz.engine.kernels.tape import Tape, aligned
+from rnnviz.engine.spec import Gates, Params, State
+
+
+class RNNTape(Tape):
+    """φ(ax + U h)."""
+
+    def __init__(self, activation: str) -> None:
+        """With φ one of tanh, relu and identity."""
+        super().__init__()
+        self._activation = activation
+
+    def _fit(self, like: Tensor, n: int, H: int) -> None:
+        self.ax = like.new_empty(n, *like.shape[1:])
+        h = aligned(like, n + 1, H)
+        self.states, self.gates = {"h": h}, {}
+        self.steps = list(zip(self.ax.unbind(0), h[:-1].unbind(0), h[1:].unbind(0), strict=True))
+
+    def _play(self, params: Params, steps: Sequence[tuple[Any, ...]]) -> None:
+        W_T, kind = params["W_hh"].t(), self._activation
+        for a, h_prev, h in steps:
+            a.addmm_(h_prev, W_T)
+            if kind == "tanh":
+                torch.tanh(a, out=h)
+            elif kind == "relu":
+                torch.clamp_min(a, 0, out=h)
+            else:
+                h.copy_(a)
+
+
+class LSTMTape(Tape):
+    """The LSTM's step; in float32, where ``torch.nn`` has one fused loop, that loop and what it hides."""
+
+    def record(self, params: Params, x: Tensor, ax: Tensor, states: State, gates: Gates) -> None:
+        """As in `Tape`."""
+        if x.dtype == torch.float32:
+            _record_fused(params, x, ax, states, gates)
+        else:
+            super().record(params, x, ax, states, gates)
+
+    def _fit(self, like: Tensor, n: int, H: int) -> None:
+        B = like.shape[1]
+        self.ax = like.new_empty(n, B, 4 * H)
+        h, c, self._tanh_c = aligned(like, n + 1, H), like.new_empty(n + 1, B, H), like.new_empty(B, H)
+        self.states = {"h": h, "c": c}
+        self.gates = {name: like.new_empty(n, B, H) for name in ("i", "f", "g", "o")}
+        parts = (self.ax, *self.ax.chunk(4, 2), *self.gates.values(), h[:-1], h[1:], c[:-1], c[1:])
+        self.steps = list(zip(*(part.unbind(0) for part in parts), strict=True))
+
+    def _play(self, params: Params, steps: Sequence[tuple[Any, ...]]) -> None:
+        W_T, tanh_c = params["W_hh"].t(), self._tanh_c
+        sigmoid, tanh, mul = torch.sigmoid, torch.tanh, torch.mul
+        for a, a_i, a_f, a_g, a_o, i, f, g, o, h_prev, h, c_prev, c in steps:
+            a.addmm_(h_prev, W_T)
+            sigmoid(a_i, out=i)
+            sigmoid(a_f, out=f)
+            tanh(a_g, out=g)
+            sigmoid(a_o, out=o)
+            mul(f, c_prev, out=c).addcmul_(i, g)
+            mul(o, tanh(c, out=tanh_c), out=h)
+
+
+def _record_fused(params: Params, x: Tensor, ax: Tensor, states: State, gates: Gates) -> None:
+    """``torch.nn``'s h first, from them all gates at once, and from these c."""
+    weights = [params[name] for name in ("W_ih", "W_hh", "b_ih", "b_hh")]
+    h, c = states["h"], states["c"]
+    h[1:] = torch.lstm(x, (h[:1], c[:1]), weights, True, 1, 0.0, False, False, False)[0]
+    a = torch.addmm(ax.flatten(0, 1), h[:-1].flatten(0, 1), params["W_hh"].t()).view_as(ax)
+    for name, block in zip(("i", "f", "g", "o"), a.chunk(4, 2), strict=True):
+        squash = torch.tanh if name == "g" else torch.sigmoid
+        squash(block, out=gates[name])
+    torch.mul(gates["i"], gates["g"], out=c[1:])
+    scan(gates["f"], c)
+
+
+def scan(f: Tensor, c: Tensor) -> None:
+    """c_t += f_t ⊙ c_{t-1} in place, f (T,B,H) and c (T+1,B,H).
+
+    In two levels: √T runs of √T steps, all runs at once from zero, then each from where the one before ends.
+    """
+    T, B, H = f.shape
+    size = isqrt(T)
+    count, rest = T // size, T % size
+    whole = c[1 : T - rest + 1].view(count, size, B, H)
+    passed = f[: T - rest].view(count, size, B, H).clone()  # ∏ f from the run's start
+    f = f.unsqueeze(1)
+    for (now, before), (kept, kept_before) in zip(
+        zip(whole.unbind(1)[1:], whole.unbind(1), strict=False),
+        zip(passed.unbind(1)[1:], passed.unbind(1), strict=False),
+        strict=True,
+    ):
+        now.addcmul_(kept, before)
+        kept.mul_(kept_before)
+    carry = c[0]
+    for run, share in zip(whole.unbind(0), passed.unbind(0), strict=True):
+        run.addcmul_(share, carry)
+        carry = run[-1]
+    for t in range(T - rest, T):
+        c[t + 1].addcmul_(f[t, 0], c[t])
+
+
+# (params, a tape's steps): a step of a GRU up to its candidate.
+Open = Callable[..., None]
+
+
+class GRUTape(Tape):
+    """What both GRUs share: the gates' buffers and the mix."""
+
+    def __init__(self, keeps: bool) -> None:
+        """With z that keeps h_{t-1}, or that takes n_t."""
+        super().__init__()
+        self._keeps = keeps
+
+    def _fit(self, like: Tensor, n: int, H: int) -> None:
+        B = like.shape[1]
+        self.ax = like.new_empty(n, B, 3 * H)
+        h = aligned(like, n + 1, H)
+        # Both gates as one, as the step has them: apart, their last bits could differ.
+        rz, candidate = like.new_empty(n, B, 2 * H), like.new_empty(n, B, H)
+        r, z = rz.chunk(2, 2)
+        self.states, self.gates = {"h": h}, {"r": r, "z": z, "n": candidate}
+        self._flip, self._one = like.new_empty(B, H), like.new_ones(B, H)
+        self._scratch = like.new_empty(B, 3 * H)
+        kept, taken = (h[:-1], candidate) if self._keeps else (candidate, h[:-1])
+        ax_rz, ax_n = torch.split(self.ax, [2 * H, H], 2)
+        parts = (ax_rz, ax_n, rz, r, z, candidate, kept, taken, h[:-1], h[1:])
+        self.steps = list(zip(*(part.unbind(0) for part in parts), strict=True))
+
+    def _play(self, params: Params, steps: Sequence[tuple[Any, ...]]) -> None:
+        open_gates, one, flip = self._open(params), self._one, self._flip
+        for ax_rz, ax_n, rz, r, z, n, kept, taken, h_prev, h in steps:
+            open_gates(ax_rz, ax_n, rz, r, n, h_prev)
+            torch.sub(one, z, out=flip)
+            torch.mul(z, kept, out=h).add_(flip.mul_(taken))
+
+    @abstractmethod
+    def _open(self, params: Params) -> Open:
+        """From a step's ax and h_{t-1} to its r, z and n."""
+
+
+class AfterTape(GRUTape):
+    """Reset after the product."""
+
+    def _open(self, params: Params) -> Open:
+        H, b, W_T, uh = params["W_hh"].shape[1], params["b_hh"], params["W_hh"].t(), self._scratch
+        uh_rz, uh_n = uh[:, : 2 * H], uh[:, 2 * H :]
+
+        def step(ax_rz: Tensor, ax_n: Tensor, rz: Tensor, r: Tensor, n: Tensor, h: Tensor) -> None:
+            torch.addmm(b, h, W_T, out=uh)
+            torch.add(ax_rz, uh_rz, out=rz).sigmoid_()
+            torch.mul(r, uh_n, out=n).add_(ax_n).tanh_()
+
+        return step
+
+
+class BeforeTape(GRUTape):
+    """Reset before the product."""
+
+    def _open(self, params: Params) -> Open:
+        H = params["W_hh"].shape[1]
+        (U_rz, U_n), (b_rz, b_n) = (torch.split(params[name], [2 * H, H]) for name in ("W_hh", "b_hh"))
+        U_rz_T, U_n_T, rh = U_rz.t(), U_n.t(), torch.empty_like(self._flip)
+
+        def step(ax_rz: Tensor, ax_n: Tensor, rz: Tensor, r: Tensor, n: Tensor, h: Tensor) -> None:
+            torch.addmm(b_rz, h, U_rz_T, out=rz).add_(ax_rz).sigmoid_()
+            torch.addmm(b_n, torch.mul(r, h, out=rh), U_n_T, out=n).add_(ax_n).tanh_()
+
+        return step

@@ -1,0 +1,284 @@
+"""The Memory lab's figures as PyTorch scripts: the same protocol, with nothing of this package in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rnnviz.engine.stack import READOUT, stream
+from rnnviz.engine.task import Task
+from rnnviz.engine.train import TrainConfig
+from rnnviz.engine.validation import COUNT, SEED, sequences
+from rnnviz.experiment import Model, TaskSequence, Trained
+from rnnviz.printed_source import Sources
+from rnnviz.runs import Job
+from rnnviz.script import drawn, embedded, indent, opening, quoted, tuple_of, zero_states
+
+_OPTIMISERS = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}
+_IMPORTS = "import torch\nfrom torch import Tensor\nfrom typing import NamedTuple"
+_NAMES = (
+    *("length", "D", "O", "measure", "unseen", "seeds", "steps", "batch_size", "eval_every", "optimiser"),
+    *("lr", "clip", "stop_at", "dtype", "first_weights", "answers", "judge", "update", "train"),
+)
+
+_HEAD = '''"""{title}
+
+{caption}
+{what} Needs {needs}.
+"""
+from __future__ import annotations
+
+{imports}
+
+torch.set_num_threads(1)
+'''
+
+_BATCH = '''
+
+class Batch(NamedTuple):
+    """Sequences and what is asked of them."""
+
+    x: Tensor  # the input, (T, B, D)
+    y: Tensor  # the targets: classes (T, B) or numbers (T, B, O)
+    mask: Tensor  # 1 where an answer counts, (T, B)
+    legal: Tensor | None = None  # which symbols may follow, (T, B, O)
+
+'''
+
+_TRAIN = '''
+
+def first_weights(draw, seed):
+    """The cell's, and a readout's from a stream of its own: drawn in float64, then rounded."""
+    cell = draw(seed)
+    H = cell[1].shape[1]
+    rng, bound = stream(seed, "readout"), 1 / math.sqrt(H)
+    W_hy = torch.empty(O, H, dtype=torch.float64).uniform_(-bound, bound, generator=rng)
+    b_y = torch.empty(O, dtype=torch.float64).uniform_(-bound, bound, generator=rng)
+    return [w.to(dtype).requires_grad_() for w in (*cell, W_hy, b_y)]
+
+
+def answers(cell, weights, x):
+    """y_t = W_hy h_t + b_y at every step, (T, B, O)."""
+    W_ih, W_hh, b_ih, b_hh, W_hy, b_y = weights
+    return cell(x.to(dtype), W_ih, W_hh, b_ih, b_hh) @ W_hy.T + b_y
+
+
+@torch.no_grad()
+def judge(cell, weights):
+    """The figure that a model is judged by, on sequences that none trains on."""
+    parts = [answers(cell, weights, x) for x in unseen.x.split(250, dim=1)]
+    return measure(torch.cat(parts, dim=1), unseen).item()
+
+
+def update(cell, weights, optimiser, batch):
+    """One step of the optimiser; the loss before it and the gradient's norm before clipping."""
+    loss = {loss}(answers(cell, weights, batch.x), batch)
+    optimiser.zero_grad()
+    loss.backward()
+    gradient = torch.cat([w.grad.flatten() for w in weights])
+    norm = gradient.double().norm().item()  # in float64, where no square overflows
+    if math.isfinite(loss.item()) and math.isfinite(norm):
+        for w in weights:
+            w.grad *= min(1.0, clip / (norm + 1e-6))  # as torch.nn.utils.clip_grad_norm_
+        optimiser.step()
+    return loss.item(), norm
+
+
+def train(name, cell, draw):
+    """One model a seed, side by side because they stop together; a row for each and every update."""
+    models = {{seed: first_weights(draw, seed) for seed in seeds}}
+    optimisers = {{seed: optimiser(models[seed], lr=lr) for seed in seeds}}
+    data = {{seed: stream(seed, "data") for seed in seeds}}
+    diverged = set()
+    for step in range(1, steps + 1):
+        evaluated = step % eval_every == 0 or step == steps
+        figures = []
+        for seed, weights in models.items():
+            loss = norm = math.nan
+            if seed not in diverged:
+                batch = {draw}(batch_size, length, data[seed])
+                loss, norm = update(cell, weights, optimisers[seed], batch)
+                if not (math.isfinite(loss) and math.isfinite(norm)):  # from here on the model rests
+                    diverged.add(seed)
+                    loss = norm = math.nan
+            figure = ""
+            if evaluated:
+                figure = math.nan if seed in diverged else judge(cell, weights)
+                figures.append(figure)
+            print(name, seed, step, loss, norm, norm > clip, figure, sep=",")
+        solved = evaluated and stop_at is not None and all(figure {reached} stop_at for figure in figures)
+        if solved or len(diverged) == len(seeds):
+            break
+
+
+print("cell,seed,step,loss,grad_norm,clipped,metric")
+'''
+
+
+def training_script(job: Job, title: str, caption: str) -> str:
+    """A script that trains every cell and seed of a job, and prints every update."""
+    task, names = job.task, _names(job)
+    sources = _sources(task, [*names, *(f"draw_{name}" for name in names)])
+    sources.add("import math")
+    draw, loss, measure = map(sources.expression, (task.draw, task.loss, task.metric.of))
+    reached = ">=" if task.metric.higher_is_better else "<="
+    body = [
+        _task(job, sources),
+        f"measure = {measure}  # {task.metric.title}\n",
+        _TRAIN.format(loss=loss, draw=draw, reached=reached),
+    ]
+    settings: dict[str, str] = {}
+    for name, config in zip(names, job.configs, strict=True):
+        own = _settings(config)
+        changed = [f"{key} = {said}" for key, said in own.items() if settings.get(key) != said]
+        about = f"# {config.spec.title}" + "".join(f", {k}: {v}" for k, v in config.spec.options)
+        body += ["\n" + "\n".join([about, *changed]) + "\n", _cell(name, config)]
+        settings = own
+    what = (
+        "Prints every update as CSV, and the metric where it is evaluated: the figure's numbers but for\n"
+        "rounding, which many updates can amplify."
+    )
+    return _head(title, caption, what, sources) + "".join(body)
+
+
+def example_script(job: Job, b: int, title: str, caption: str) -> str:
+    """A script that prints one of the sequences that no model of a job trains on, the first b = 0."""
+    task, batch = job.task, sequences(job.task, job.length)
+    sources = _sources(task, ())
+    heads, empty, names = ["target"], '[""]', f"outputs = {task.outputs!r}\n"
+    if batch.legal is not None:
+        target = '["/".join(outputs[k] for k in legal[t].nonzero().flatten())]'
+    elif batch.y.dim() == 2:
+        target = "[outputs[y[t]]]"
+    else:
+        heads, names = [f"target {name}" for name in task.outputs], ""
+        target, empty = "y[t].tolist()", f'[""] * {len(heads)}'
+    columns = ["step", *(f"input {name}" for name in task.inputs), *heads, "mask"]
+    body = f"""{_task(job, sources)}
+# Sequence {b + 1} of those that no model trains on
+x, y, mask, legal = (part if part is None else part[:, {b}] for part in unseen)
+{names}
+print({",".join(columns)!r})
+for t in range(len(x)):
+    target = {target} if mask[t] else {empty}
+    print(t + 1, *x[t].tolist(), *target, mask[t].item(), sep=",")
+"""
+    return _head(title, caption, "Prints the sequence as CSV.", sources) + body
+
+
+def before_after_script(
+    models: tuple[Trained, Trained], sequence: TaskSequence, title: str, caption: str
+) -> str:
+    """A script that prints the hidden state on one sequence at two moments of a model's training."""
+    parts = [opening(sequence, title, caption), '\nprint("when,step,unit,h")\n']
+    for when, model in zip(("before", "after"), models, strict=True):
+        spec = model.config.spec
+        weights = {name: value for name, value in model.weights().items() if name not in READOUT}
+        parts.append(f"""
+# {model.title}
+H = {model.config.hidden_size}
+{embedded(weights)}
+{spec.code[0]}
+{zero_states(spec)}
+for t in range(T):
+{indent(spec.code[1])}
+    for unit, value in enumerate(h[0].tolist(), 1):
+        print("{when}", t + 1, unit, value, sep=",")
+""")
+    return "".join(parts)
+
+
+def _head(title: str, caption: str, what: str, sources: Sources) -> str:
+    return _HEAD.format(
+        title=quoted(title), caption=quoted(caption), what=what, needs=sources.needs, imports=sources.imports
+    )
+
+
+def _sources(task: Task, reserved: Iterable[str]) -> Sources:
+    """The lines that a task's functions count on."""
+    sources = Sources(_IMPORTS, ("Batch",), (*_NAMES, *reserved))
+    for part in task.parts:
+        if isinstance(part, str):
+            sources.add(part)
+    return sources
+
+
+def _task(job: Job, sources: Sources) -> str:
+    """All functions added so far, and the sequences that models are judged by."""
+    task = job.task
+    sources.add(stream)
+    rng = f'stream({SEED}, "validation")'
+    unseen = sources.call(task.validation or task.draw, str(COUNT), "length", rng)
+    blocks = "\n\n\n".join(sources.blocks)
+    return f"""{_BATCH}
+# {task.title}
+{blocks}
+
+
+length, D, O = {job.length}, {task.input_size}, {task.output_size}  # D numbers in and O out at each step
+unseen = {unseen}
+"""
+
+
+def _names(job: Job) -> list[str]:
+    """What the script calls each cell."""
+    names: list[str] = []
+    for config in job.configs:
+        count = sum(name.partition("_")[0] == config.cell for name in names)
+        names.append(f"{config.cell}_{count + 1}" if count else config.cell)
+    return names
+
+
+def _settings(config: TrainConfig) -> dict[str, str]:
+    """The lines that a cell is trained by, name -> value."""
+    clip = "math.inf  # never" if config.clip is None else f"{config.clip!r}  # the gradient's largest norm"
+    return {
+        "seeds": repr(config.seeds),
+        "steps": repr(config.steps),
+        "batch_size": repr(config.batch_size),
+        "eval_every": repr(config.eval_every),
+        "optimiser": f"torch.optim.{_OPTIMISERS[config.optimizer]}",
+        "lr": repr(config.lr),
+        "clip": clip,
+        "stop_at": "None  # never" if config.stop_at is None else f"{config.stop_at!r}  # by every seed",
+        "dtype": f"torch.{config.dtype}",
+    }
+
+
+def _cell(name: str, config: TrainConfig) -> str:
+    """A cell: its first weights, its equations through time, and the call that trains it."""
+    spec, states = config.spec, config.spec.state_names
+    model = Model(
+        config.cell,
+        config.options,
+        config.hidden_size,
+        scheme=config.scheme,
+        scheme_options=config.scheme_options,
+        forget_bias=config.forget_bias,
+    )
+    cut = ""
+    if config.truncate is not None:
+        cut = f"""
+        if t and t % {config.truncate} == 0:  # the way back ends here, the state goes on
+            {tuple_of(spec)} = {", ".join(f"{s}.detach()" for s in states)}{"," * (len(states) == 1)}"""
+    return f"""
+
+def draw_{name}(seed):
+    \"""First weights, drawn in float64: {config.scheme}.\"""
+{indent(drawn(model, "seed", "torch.float64"))}
+    return W_ih, W_hh, b_ih, b_hh
+
+
+def {name}(x, W_ih, W_hh, b_ih, b_hh):
+    \"""h_1 to h_T, (T, B, H).\"""
+    B, H = x.shape[1], W_hh.shape[1]
+{indent(spec.code[0])}
+    {" = ".join(states)} = x.new_zeros(B, H)
+    h_all = []
+    for t in range(len(x)):{cut}
+{indent(indent(spec.code[1]))}
+        h_all.append(h)
+    return torch.stack(h_all)
+
+
+train("{name}", {name}, draw_{name})
+"""

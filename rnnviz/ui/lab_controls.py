@@ -1,0 +1,200 @@
+"""The Memory lab's controls, and the job that they describe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from rnnviz.engine import CELLS
+from rnnviz.engine.optimisers import OPTIMISERS
+from rnnviz.engine.stack import matching_hidden_size, parameter_count
+from rnnviz.engine.task import Task
+from rnnviz.engine.train import TrainConfig
+from rnnviz.runs import Job
+from rnnviz.tasks import TASKS
+from rnnviz.ui.controls import SCHEME_NAMES, STRENGTHS
+from rnnviz.ui.state import Choice, Control, Number
+from rnnviz.ui.stops import HeldText, Several, Stops
+
+OPTIMISER_NAMES = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}
+
+
+def _stops(values: tuple[float, ...]) -> dict[str, float]:
+    return {f"{value:g}" if value < 1e4 else f"{value:.0f}": value for value in values}
+
+
+LAB: dict[str, Control] = {
+    "task": Choice(
+        "lab_task", "Task", "Adding problem", options={task.title: name for name, task in TASKS.items()}
+    ),
+    "length": Number("lab_T", "Length", 50, "How long something has to be remembered.", 1, 1000, 1),
+    "cells": Several(
+        "lab_cells",
+        "Cells",
+        tuple(spec.title for spec in CELLS.values()),
+        options={spec.title: name for name, spec in CELLS.items()},
+    ),
+    "seeds": Number(
+        "lab_seeds", "Seeds", 3, "Models of each cell: own weights, own training sequences.", 1, 10, 1
+    ),
+    "steps": Stops(
+        "lab_steps",
+        "Training steps, at most",
+        "1000",
+        "Updates; one batch of new sequences each.",
+        options=_stops((100, 200, 300, 500, 1000, 2000, 3000, 5000, 10_000, 20_000)),
+    ),
+    "stop": Choice(
+        "lab_stop",
+        "Stop",
+        "when solved",
+        "When every seed has reached the source's criterion, or at the last step.",
+        options={"when solved": True, "last step": False},
+    ),
+    "H": Number("lab_H", "Hidden units H", 32, None, 1, 128, 1),
+    "match": Choice(
+        "lab_match",
+        "Cells have equal",
+        "hidden units",
+        "Equal parameters: the largest of the chosen cells has H units, the others as many as come nearest "
+        "to its number of parameters.",
+        options={"hidden units": False, "parameters": True},
+    ),
+    "optimizer": Choice(
+        "lab_opt", "Optimiser", "Adam", options={OPTIMISER_NAMES.get(name, name): name for name in OPTIMISERS}
+    ),
+    "lr": Stops(
+        "lab_lr",
+        "Learning rate",
+        "0.01",
+        options=_stops((1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2e-2, 3e-2, 0.1, 0.3, 1.0, 3.0)),
+    ),
+    "clip": Stops(
+        "lab_clip",
+        "Clip gradients at",
+        "1",
+        "Largest global norm of a gradient.",
+        options={**_stops((0.01, 0.1, 0.3, 1.0, 3.0, 10.0)), "never": None},
+    ),
+    "batch": Stops(
+        "lab_B", "Sequences a batch", "50", options=_stops((1, 5, 10, 20, 32, 50, 64, 100, 128, 256))
+    ),
+    "scheme": Choice("lab_init", "Initial weights", "PyTorch", options=SCHEME_NAMES),
+    **{
+        name: Number(f"lab_{name}", label, 100.0 if name == "t_max" else 1.0, None, low, high, step)
+        for name, (label, low, high, step) in STRENGTHS.items()
+    },
+    "forget_bias": Number(
+        "lab_fbias", "Forget bias", 1.0, "The LSTM's b_f; at 0 its gate starts half open.", -2.0, 6.0, 0.25
+    ),
+    "truncate": Number(
+        "lab_window",
+        "Cut the way back after",
+        0,
+        "Truncated back-propagation: steps after which gradients stop, the state carried on. 0: never.",
+        0,
+        1000,
+        1,
+    ),
+    "seed": Number("lab_seed", "First seed", 0, "Draws the weights and the sequences.", 0, 99, 1),
+    "example": Number("lab_example", "Example", 1, "One of the sequences that no model trains on.", 1, 50, 1),
+    "inside_cell": Choice("lab_inside_cell", "Cell", "", options={}),
+    "inside_seed": Choice("lab_inside_seed", "Seed", "", options={}),
+    "inside_step": Stops("lab_inside_step", "After training step", "", options={}),
+    "run": HeldText("lab_run", "Run", "", max_chars=10),
+}
+
+
+def choose_job() -> Job | None:
+    """Draw the controls; the job that they ask for, None while no cell is chosen.
+
+    Raises:
+        ValueError: where the engine cannot train what they say.
+    """
+    task = TASKS[LAB["task"].draw()]
+    low, high = task.lengths.low, min(task.lengths.high, 1000)
+    length = LAB["length"].draw(
+        label=f"Length, {task.lengths.what}", low=low, high=high, default=task.lengths.default
+    )
+    names = LAB["cells"].draw()
+    seeds, steps = LAB["seeds"].draw(), int(LAB["steps"].draw())
+    stop = LAB["stop"].draw()
+    with st.expander("Model", icon=":material/memory:"):
+        H, match = LAB["H"].draw(), LAB["match"].draw()
+        scheme = LAB["scheme"].draw()
+        strengths = _strengths(scheme)
+        specs = [CELLS[name] for name in names]
+        forget = None
+        if scheme != "chrono" and any("f" in spec.gate_names for spec in specs):
+            forget = float(LAB["forget_bias"].draw())
+    with st.expander("Training", icon=":material/tune:"):
+        optimizer, lr, clip = (LAB[name].draw() for name in ("optimizer", "lr", "clip"))
+        batch, window = int(LAB["batch"].draw()), LAB["truncate"].draw(high=task.steps(length))
+        first = LAB["seed"].draw()
+    configs = []
+    for spec in specs:
+        gated = scheme != "chrono" or any(gate.memory for gate in spec.gates)
+        configs.append(
+            TrainConfig(
+                task.name,
+                length,
+                spec.name,
+                spec.options,
+                H,
+                tuple(range(first, first + seeds)),
+                steps,
+                batch,
+                optimizer,
+                lr,
+                clip,
+                scheme if gated else "torch",
+                strengths if gated else (),
+                forget if "f" in spec.gate_names else None,
+                window or None,
+                task.metric.success if stop else None,
+                state_grads_every=max(1, steps // 100),
+            )
+        )
+    if not configs:
+        return None
+    return Job(tuple(_matched(configs, task) if match else configs))
+
+
+def _matched(configs: list[TrainConfig], task: Task) -> list[TrainConfig]:
+    """As many parameters as the largest of them has, as nearly as whole units allow."""
+    D, O = task.input_size, task.output_size
+    most = max(parameter_count(config.spec, D, config.hidden_size, O) for config in configs)
+    return [replace(config, hidden_size=matching_hidden_size(config.spec, D, O, most)) for config in configs]
+
+
+def _strengths(scheme: str) -> tuple[tuple[str, float], ...]:
+    from inspect import signature
+
+    from rnnviz.engine import SCHEMES
+
+    names = [name for name in signature(SCHEMES[scheme]).parameters if name in STRENGTHS]
+    return tuple((name, float(LAB[name].draw())) for name in names)
+
+
+def caption_of(job: Job) -> str:
+    """A job in a few words, for captions."""
+    first, task = job.configs[0], job.task
+    sizes = {config.hidden_size for config in job.configs}
+    H = (
+        f"H = {first.hidden_size}"
+        if len(sizes) == 1
+        else "H = " + ", ".join(f"{config.hidden_size} ({config.spec.title})" for config in job.configs)
+    )
+    parts = [
+        f"{task.title}, length {job.length}",
+        H,
+        f"{len(first.seeds)} seeds from {first.seeds[0]}",
+        f"{OPTIMISER_NAMES.get(first.optimizer, first.optimizer)} {first.lr:g}",
+        "no clipping" if first.clip is None else f"clipped at {first.clip:g}",
+        f"batches of {first.batch_size}",
+        f"weights: {first.scheme}",
+    ]
+    if first.truncate:
+        parts.append(f"gradients cut after {first.truncate} steps")
+    return " · ".join(parts)

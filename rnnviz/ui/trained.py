@@ -1,0 +1,55 @@
+"""A model out of the Memory lab, on a page that otherwise draws its weights from a seed."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from rnnviz.engine.validation import sequences
+from rnnviz.experiment import Model, TaskSequence, Trained, model_of
+from rnnviz.ui import layout, state
+from rnnviz.ui.state import Choice, Control, Number
+from rnnviz.ui.stops import HeldText, Stops
+
+MOST_STEPS = 400  # of a sequence: what a strip can show
+TABLE: dict[str, Control] = {
+    "run": HeldText("cell_run", "Trained run", "", max_chars=10),
+    "of": Choice("cell_of", "Cell", "", options={}),
+    "seed": Choice("cell_of_seed", "Seed", "", options={}),
+    "after": Stops("cell_after", "After training step", "", options={}),
+    "example": Number("cell_example", "Sequence", 1, "One that no model trained on.", 1, 50, 1),
+}
+
+
+def choose() -> tuple[Model, TaskSequence] | None:
+    """Draw the controls of the model that the link names; None where it names none that is here."""
+    asked = TABLE["run"].draw()
+    if not asked:
+        return None
+    from rnnviz.runs import pool  # starts the workers, which this page alone does not need
+
+    run = pool().find(asked)
+    if run is None or not all(run.weights):
+        state.note(
+            f"Trained run in the link (cell_run) is “{asked}”, which this server does not hold any more. "
+            "The Memory lab trains it again. Shown are weights from a seed."
+        )
+        _leave()
+        return None
+    job = run.job
+    st.markdown(layout.escape(f"From the Memory lab: {job.task.title}, length {job.length}"))
+    specs, seeds = [config.spec for config in job.configs], job.configs[0].seeds
+    cell = TABLE["of"].draw(options={spec.title: k for k, spec in enumerate(specs)}, default=specs[0].title)
+    seed = TABLE["seed"].draw(options={str(seed): k for k, seed in enumerate(seeds)}, default=str(seeds[0]))
+    steps = run.saved_steps(cell)
+    step = TABLE["after"].draw(options={str(s): s for s in steps}, default=str(steps[-1]))
+    count = sequences(job.task, job.length).x.shape[1]
+    index = TABLE["example"].draw(high=min(50, count)) - 1
+    st.button("Weights from a seed instead", key="cell_leave", on_click=_leave, width="stretch")
+    return model_of(Trained(run.id, cell, seed, step)), TaskSequence(job.task.name, job.length, index)
+
+
+def _leave() -> None:
+    for control in TABLE.values():
+        st.session_state.pop(control.key, None)
+        st.query_params.pop(control.key, None)
+    st.session_state[TABLE["run"].key] = ""

@@ -1,0 +1,92 @@
+"""The outcome of a run as a table: every figure against plain loops, and the table as Markdown."""
+
+import statistics
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rnnviz.charts.outcomes import first_success, outcomes
+from rnnviz.engine.learning import learning_of
+from rnnviz.export import table_csv
+from rnnviz.tables import table_markdown
+from tests.charts.learnings import config, learning, three
+
+
+def table(runs, success=0.01, higher=False):
+    return outcomes(
+        runs, success, higher, "mean squared error", [11, 22, 33][: len(runs)], [1.234] * len(runs)
+    )
+
+
+def test_every_figure_is_the_records():
+    runs = three(2000)
+    found = table(runs)
+    assert found["cell"] == ["RNN", "LSTM", "GRU"]
+    assert found["parameters"] == [11, 22, 33]
+    assert found["ms per step"] == [1.23] * 3
+    assert found["diverged"] == ["1 of 3", "0 of 3", "0 of 3"]
+    for k, run in enumerate(runs):
+        firsts = []
+        for seed in range(3):
+            good = [int(s) for s, m in zip(run.eval_steps, run.metric[:, seed], strict=True) if m <= 0.01]
+            firsts += good[:1]
+        assert found["seeds solved"][k] == f"{len(firsts)} of 3"
+        steps = f"{statistics.median(firsts):,.0f} ({min(firsts):,} to {max(firsts):,})" if firsts else "—"
+        assert found["steps to success"][k] == steps
+        last = [m for m in run.metric[-1].tolist() if m == m]
+        final = f"{statistics.median(last):.3g} ({min(last):.3g} to {max(last):.3g})"
+        assert found["final mean squared error"][k] == final
+        alive = [(n, s) for n in range(2000) for s in range(3) if run.grad_norm[n, s] == run.grad_norm[n, s]]
+        share = sum(bool(run.clipped[place]) for place in alive) / len(alive)
+        assert found["updates clipped"][k] == f"{100 * share:.3g} %"
+    assert found["seeds solved"] == ["0 of 3", "3 of 3", "3 of 3"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "higher", "want"),
+    [
+        ([0.5, 0.99, 0.2], True, [20]),  # once is enough
+        ([0.5, 0.9899, 0.2], True, []),
+        ([0.995, 0.1, 0.1], False, [20]),
+        ([np.nan, np.nan, 0.99], True, [30]),
+        ([np.nan, np.nan, np.nan], False, []),
+    ],
+)
+def test_success_is_the_first_validation_that_reaches_it(metric, higher, want):
+    run = learning("lstm", 30, K=1, every=10)
+    run = replace(run, metric=np.array(metric)[:, None])
+    assert first_success(run, 0.99, higher) == want
+
+
+def test_a_run_without_records_and_one_without_survivors():
+    empty = learning_of(config("lstm", clip=None))
+    lost = learning("rnn", 60, K=1, dies=(0, 1))
+    found = table([empty, lost])
+    assert found["steps to success"] == ["—", "—"]
+    assert found["final mean squared error"] == ["—", "—"]
+    assert found["updates clipped"] == ["no clipping", "—"]
+    assert found["seeds solved"] == ["0 of 3", "0 of 1"]
+    alone = table([learning("lstm", 400, K=1)])
+    assert "(" not in alone["final mean squared error"][0]
+    assert all(isinstance(column, list) and len(column) == 2 for column in found.values())
+    table_csv(found)
+    assert table([])["cell"] == []
+
+
+def test_markdown_aligns_numbers_and_escapes_what_it_would_read():
+    columns = {"cell|a": ["a|b", "*c*_d_", "e\nf"], "H": [1, 2.5, None], "ok": [True, False, True]}
+    lines = table_markdown(columns).decode().splitlines()
+    assert lines == [
+        r"| cell\|a | H | ok |",
+        "| :--- | ---: | :--- |",
+        r"| a\|b | 1 | True |",
+        r"| \*c\*\_d\_ | 2.5 | False |",
+        "| e f | — | True |",
+    ]
+    assert "0.1234567890123" in table_markdown({"x": np.array([0.1234567890123])}).decode()
+    assert table_markdown({"x": [r"a\b"]}).decode().splitlines()[2] == r"| a\\b |"
+    assert table_markdown({"x": []}).decode().splitlines()[0] == "| x |"
+    for bad in ({}, {"a": [1], "b": []}):
+        with pytest.raises(ValueError, match="one length"):
+            table_markdown(bad)
