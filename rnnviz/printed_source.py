@@ -132,7 +132,7 @@ class Sources:
         """Whatever a function calls by a name that is not its own."""
         if isinstance(value, ModuleType):
             self.add(f"import {value.__name__}" + f" as {name}" * (name != value.__name__))
-        elif vars(math).get(name) is value:
+        elif name in vars(math) and vars(math)[name] is value:
             self.add(f"from math import {name}")
         elif callable(value) and value.__module__.partition(".")[0] != OURS:
             self.add(f"from {_public(name, value)} import {name}")
@@ -170,5 +170,6 @@ def _free_names(source: str) -> list[str]:
     nodes = list(ast.walk(ast.parse(source)))
     own = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     own |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    own |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
     read = (node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load))
     return [name for name in dict.fromkeys(read) if name not in own]

@@ -124,6 +124,7 @@ def training_script(job: Job, title: str, caption: str) -> str:
     body = [
         _task(job, sources),
         f"measure = {measure}  # {task.metric.title}\n",
+        f"D, O = {task.input_size}, {task.output_size}  # numbers in and out at each step\n",
         _TRAIN.format(loss=loss, draw=draw, reached=reached),
     ]
     settings: dict[str, str] = {}
@@ -134,8 +135,8 @@ def training_script(job: Job, title: str, caption: str) -> str:
         body += ["\n" + "\n".join([about, *changed]) + "\n", _cell(name, config)]
         settings = own
     what = (
-        "Prints every update as CSV, and the metric where it is evaluated: the figure's numbers but for\n"
-        "rounding, which many updates can amplify."
+        "Trains the figure's models and prints every update as CSV, the metric where it is evaluated. The\n"
+        "same numbers but for rounding, which many updates can amplify."
     )
     return _head(title, caption, what, sources) + "".join(body)
 
@@ -214,7 +215,7 @@ def _task(job: Job, sources: Sources) -> str:
 {blocks}
 
 
-length, D, O = {job.length}, {task.input_size}, {task.output_size}  # D numbers in and O out at each step
+length = {job.length}
 unseen = {unseen}
 """
 
@@ -263,7 +264,7 @@ def _cell(name: str, config: TrainConfig) -> str:
     return f"""
 
 def draw_{name}(seed):
-    \"""First weights, drawn in float64: {config.scheme}.\"""
+    \"""First weights in float64, scheme {config.scheme}.\"""
 {indent(drawn(model, "seed", "torch.float64"))}
     return W_ih, W_hh, b_ih, b_hh
 

@@ -15,13 +15,13 @@ from rnnviz.charts.figure import Columns, Figure, layered
 from rnnviz.charts.paint import paint
 from rnnviz.charts.rows import Rows
 from rnnviz.charts.strips import HOVER_LIMIT
-from rnnviz.charts.theme import DIVERGING
+from rnnviz.charts.theme import DIVERGING, QUANTITY, domain
 from rnnviz.charts.words_along import Word, fitting, left_out, rare
 
 if TYPE_CHECKING:
     from rnnviz.engine.trace import Trace
 
-NAMES = ("kind", "x", "x2", "y", "y2", "url", "label")
+NAMES = ("kind", "x", "x2", "y", "y2", "url", "label", "ink")
 CELLS = ("x", "x2", "y", "y2", "label")
 # Places from the top, in strips: what is wanted, then each strip with the answers beneath it.
 WANTED, TOPS, ANSWER, BOTTOM = 0.12, (0.3, 1.66), 1.14, 2.94
@@ -55,7 +55,7 @@ def before_after(
     for top, h, moment, own in zip(TOPS, states, when, said, strict=True):
         url = pixels.address(paint(h.T, -limit, limit, DIVERGING))
         rows.add(1, kind="strip", x=0.5, x2=T + 0.5, y=top, y2=top + 1, url=url)
-        rows.add(1, kind="when", y=top + 0.5, label=moment)
+        rows.add(1, kind="when", y=top + 0.5, label=moment, ink="h")
         rows.add(1, kind="range", y=top + 0.5, label=f"{H} units, ±{limit:.3g}")
         _add_words(rows, "answer", top + ANSWER, shown, own)
     title = f"The hidden state on the same sequence, {when[0]} and {when[1]}"
@@ -95,7 +95,7 @@ def _add_words(rows: Rows, kind: str, y: float, shown: list[Word], words: Sequen
     """A row of words, and what it is."""
     at = [word.at for word in shown]
     labels = ["".join(words[t - 1] for t in word.steps) for word in shown]
-    rows.add(len(at), kind=kind, x=at, y=y, label=labels)
+    rows.add(len(at), kind=kind, x=at, y=y, label=labels, ink="h")
     rows.add(1, kind="name", y=y, label=kind)
 
 
@@ -135,6 +135,7 @@ def _spoken(wanted: Sequence[str], said: Sequence[Sequence[str]], when: tuple[st
 def _skeleton() -> dict[str, Any]:
     x = alt.X("x:Q", title="step t").scale(nice=False, zero=False).axis(grid=False, tickMinStep=1)
     y = alt.Y("y:Q").scale(domain=[BOTTOM, 0], nice=False).axis(None)
+    word = alt.Color("ink:N", legend=None).scale(domain=domain(QUANTITY, ["h"]))
     over = {"x": x, "x2": "x2:Q", "y": y, "y2": "y2:Q"}
     beside = {"x": alt.value(0), "y": y, "text": "label:N"}
 
@@ -144,10 +145,12 @@ def _skeleton() -> dict[str, Any]:
     layers = [
         of("span").mark_point(opacity=0).encode(x=x, y=y),
         of("strip").mark_image(aspect=False, smooth=False).encode(**over, url="url:N"),
-        of("wanted").mark_text(fontSize=15, fontWeight=600).encode(x=x, y=y, text="label:N"),
-        of("answer").mark_text(fontSize=15).encode(x=x, y=y, text="label:N"),
+        of("wanted").mark_text(fontSize=15, fontWeight=600).encode(x=x, y=y, text="label:N", color=word),
+        of("answer").mark_text(fontSize=15).encode(x=x, y=y, text="label:N", color=word),
         of("name").mark_text(align="right", dx=-14).encode(**beside),
-        of("when").mark_text(align="right", dx=-14, dy=-11, fontSize=15, fontWeight=600).encode(**beside),
+        of("when")
+        .mark_text(align="right", dx=-14, dy=-11, fontSize=15, fontWeight=600)
+        .encode(**beside, color=word),
         of("range").mark_text(align="right", dx=-14, dy=11).encode(**beside),
         alt.Chart(alt.NamedData("cells"))
         .mark_rect(opacity=0)

@@ -52,11 +52,11 @@ def example(task: Task, batch: Batch, b: int, caption: str) -> Figure:
         _add_strip(rows, x, task.inputs)
         for word in written:
             kind = "mark" if marks(x).intersection(word.steps) else "symbol"
-            rows.add(1, kind=kind, x=word.at, y=SYMBOLS, label=word.text)
+            rows.add(1, kind=kind, x=word.at, y=SYMBOLS, label=word.text, ink="h")
     asked = [t for t in range(1, T + 1) if batch.mask[t - 1, b] > 0]
     rows.add(len(asked), kind="asked", x=asked, y=END + 0.15, y2=END + 0.4)
     at, labels = [word.at for word in answered], [word.text for word in answered]
-    rows.add(len(at), kind="target", x=at, y=WANTED, label=labels)
+    rows.add(len(at), kind="target", x=at, y=WANTED, label=labels, ink="h")
     rows.add(1, kind="name", y=WANTED, label="wanted")
     _add_hover(rows, x, task.inputs, symbols, targets)
     return Figure(
@@ -108,7 +108,7 @@ def _add_boxes(rows: Rows, written: list[Word], T: int) -> None:
     rows.add(T, kind="box", x=edges[:-1], x2=edges[1:], y=TOP + 0.1, y2=END - 0.1, ink="x")
     middle = (TOP + END) / 2
     at, labels = [word.at for word in written], [word.text for word in written]
-    rows.add(len(at), kind="symbol", x=at, y=middle, label=labels)
+    rows.add(len(at), kind="symbol", x=at, y=middle, label=labels, ink="h")
     rows.add(1, kind="name", y=middle, label="input")
 
 
@@ -134,7 +134,9 @@ def _asked(targets: tuple[str, ...]) -> str:
 def _skeleton() -> dict[str, Any]:
     x = alt.X("x:Q", title="step t").scale(nice=False, zero=False).axis(grid=False, tickMinStep=1)
     y = alt.Y("y:Q").scale(domain=[BOTTOM, 0], nice=False).axis(None)
-    ink = alt.Stroke("ink:N", legend=None).scale(domain=domain(QUANTITY, ["x", "h"]))
+    colours = alt.Scale(domain=domain(QUANTITY, ["x", "h"]))
+    word = alt.Color("ink:N", legend=None).scale(colours)
+    ink = alt.Stroke("ink:N", legend=None).scale(colours)
     beside = alt.value(0)
 
     def of(kind: str) -> alt.Chart:
@@ -147,10 +149,10 @@ def _skeleton() -> dict[str, Any]:
         of("box")
         .mark_rect(fillOpacity=0, strokeWidth=1, cornerRadius=3, strokeOpacity=0.5)
         .encode(**over, stroke=ink),
-        of("symbol").mark_text(fontSize=15).encode(x=x, y=y, text="label:N"),
-        of("mark").mark_text(fontSize=16, fontWeight=600).encode(x=x, y=y, text="label:N"),
+        of("symbol").mark_text(fontSize=15).encode(x=x, y=y, text="label:N", color=word),
+        of("mark").mark_text(fontSize=16, fontWeight=600).encode(x=x, y=y, text="label:N", color=word),
         of("asked").mark_rule(strokeWidth=1.5).encode(x=x, y=y, y2="y2:Q"),
-        of("target").mark_text(fontSize=16, fontWeight=600).encode(x=x, y=y, text="label:N"),
+        of("target").mark_text(fontSize=16, fontWeight=600).encode(x=x, y=y, text="label:N", color=word),
         of("name").mark_text(align="right", dx=-14).encode(x=beside, y=y, text="label:N"),
         of("range").mark_text(align="left", dx=10).encode(x=alt.value("width"), y=y, text="label:N"),
         of("hover").mark_rect(opacity=0).encode(**over, tooltip=alt.Tooltip("label:N", title=" ")),

@@ -16,8 +16,10 @@ from rnnviz.engine.trace import Trace
 
 # Steps gathered before they are written into the record: few enough to be still in the cache by then.
 RECORD_EVERY = 32
-# Bytes of projected input held at once: all of a lecture's run, and of a large batch what a cache holds.
+# Bytes of projected input that may be held at once, as those of all of a lecture's run are; of a larger one
+# what a cache holds, which is faster: larger blocks come from the system, a page fault at a time.
 PROJECT_BYTES = 2**22
+PART_BYTES = 2**19
 
 
 def run(
@@ -109,7 +111,7 @@ def record(
     states = {name: x.new_empty(T + 1, B, H) for name in spec.state_names}
     gates = {name: x.new_empty(T, B, H) for name in spec.gate_names}
     alone = [*holding(held, T), True].index(True) if kernel else 0
-    together = _steps_to_project(B * params["W_ih"].shape[0] * x.element_size())
+    together = _steps_to_project(T, B * params["W_ih"].shape[0] * x.element_size())
     # Inference mode spares the loop autograd's bookkeeping; what was made outside of it stays ordinary.
     with torch.inference_mode():
         for name, value in first.items():
@@ -156,6 +158,6 @@ def _at(record: State, steps: slice) -> State:
     return {name: value[steps] for name, value in record.items()}
 
 
-def _steps_to_project(bytes_a_step: int) -> int:
-    """A multiple of `RECORD_EVERY` steps whose projection is about `PROJECT_BYTES`."""
-    return RECORD_EVERY * max(1, PROJECT_BYTES // (bytes_a_step * RECORD_EVERY))
+def _steps_to_project(T: int, bytes_a_step: int) -> int:
+    """How many of T steps to project the input of at once."""
+    return T if T * bytes_a_step <= PROJECT_BYTES else max(1, PART_BYTES // bytes_a_step)

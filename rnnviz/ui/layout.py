@@ -126,7 +126,10 @@ def table(
     from rnnviz.tables import table_markdown
 
     st.markdown(f"##### {title}")
-    st.table(pd.DataFrame(columns).set_index(next(iter(columns))))
+    shown = {
+        name: [f"{v:.3g}" if isinstance(v, float) else v for v in column] for name, column in columns.items()
+    }
+    st.table(pd.DataFrame(shown).set_index(next(iter(columns))))
     st.html(f'<p class="under">{html.escape(caption)}</p>')
     makers = {
         "CSV": partial(export.table_csv, columns),

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Locator, Page
 
@@ -17,7 +18,7 @@ STEPPER = """(() => {
 _CONTROLS = """() => {
   const found = Object.fromEntries(
     [...document.querySelectorAll("[class*='st-key-']")].flatMap(el => {
-      const key = el.className.match(/st-key-((?:cell|flow)_[a-zA-Z_]+)/)?.[1]
+      const key = el.className.match(/st-key-((?:cell|flow|lab)_[a-zA-Z_]+)/)?.[1]
       const range = el.querySelector("input[type=range]")
       const chosen = el.querySelector("[role=radio][aria-checked=true]")
       const text = el.querySelector("input:not([type=file]), textarea")
@@ -46,7 +47,9 @@ _PICTURES = """() => {
   const said = [...document.querySelectorAll(".aloud")]
   const charts = [...document.querySelectorAll("[data-testid=stVegaLiteChart]")].map(el => [
     said.find(words => el.compareDocumentPosition(words) & Node.DOCUMENT_POSITION_FOLLOWING).textContent,
-    el.querySelector("svg").outerHTML.replace(/(clip|gradient)[-_]?\\d+/g, "$1"),
+    // Streamlit draws what has many marks on a canvas.
+    el.querySelector("svg")?.outerHTML.replace(/(clip|gradient)[-_]?\\d+/g, "$1")
+      ?? el.querySelector("canvas").toDataURL(),
   ])
   const stepper = STEPPER
   if (!stepper) return charts
@@ -57,7 +60,7 @@ _PICTURES = """() => {
   return [...charts, [stepper.querySelector(".time").getAttribute("aria-valuetext"), picture.join("\\n")]]
 }""".replace("STEPPER", STEPPER)
 
-_COUNT = """count => document.querySelectorAll("[data-testid=stVegaLiteChart] svg").length
+_COUNT = """count => document.querySelectorAll("[data-testid=stVegaLiteChart] :is(svg, canvas)").length
   + Boolean(STEPPER?.querySelector(".headline")?.textContent) >= count""".replace("STEPPER", STEPPER)
 
 
@@ -69,9 +72,9 @@ def open_link(page: Page, link: str, charts: bool = True) -> None:
         wait_for_pictures(page)
 
 
-def wait_for_pictures(page: Page, count: int = 2) -> None:
-    """Until as many charts and steppers stand."""
-    page.wait_for_function(_COUNT, arg=count)
+def wait_for_pictures(page: Page, count: int | None = None) -> None:
+    """Until as many charts and steppers stand; as many as the page shows at first where not said."""
+    page.wait_for_function(_COUNT, arg=count or (1 if urlsplit(page.url).path == "/lab" else 2))
 
 
 def controls(page: Page) -> dict[str, str]:

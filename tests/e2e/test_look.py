@@ -88,16 +88,20 @@ def test_every_page_in_both_themes(page: Page, name: str, theme: str) -> None:
         page.set_viewport_size({"width": width, "height": height})
         settle(page, 500)
         shot(page, f"{name}_{theme}_{width}")
-        wrong += [f"{width}: {what}" for what in page.evaluate(_OVERFLOW)]
-        ground = page.locator(".stApp").evaluate("el => getComputedStyle(el).backgroundColor")
-        for text, ink, opacity in page.evaluate(_INKS) + page.evaluate(_STEPPER_INKS):
-            if contrast(ink, ground) < 3 or opacity < 0.99:
-                wrong.append(
-                    f"{width}: “{text}” {ink} on {ground} has {contrast(ink, ground):.2f}:1, α {opacity}"
-                )
+        wrong += [f"{width}: {what}" for what in misfits(page)]
     whole(page, f"{name}_{theme}_whole")
     assert sentences(page) == []
     assert sorted(set(wrong)) == [], "\n".join(sorted(set(wrong)))
+
+
+def misfits(page: Page) -> list[str]:
+    """What leaves its place, and what cannot be read on its ground."""
+    wrong: list[str] = page.evaluate(_OVERFLOW)
+    ground = page.locator(".stApp").evaluate("el => getComputedStyle(el).backgroundColor")
+    for text, ink, opacity in page.evaluate(_INKS) + page.evaluate(_STEPPER_INKS):
+        if contrast(ink, ground) < 3 or opacity < 0.99:
+            wrong.append(f"“{text}” {ink} on {ground} has {contrast(ink, ground):.2f}:1, α {opacity}")
+    return wrong
 
 
 def whole(page: Page, name: str) -> None:
@@ -192,7 +196,7 @@ def test_tab_reaches_every_slider_and_an_arrow_moves_one_step(page: Page) -> Non
 
 
 def test_headers_keep_everything_on_this_machine(page: Page) -> None:
-    for path in ("/", "/cell", "/flow", "/_stcore/health", "/nowhere"):
+    for path in ("/", "/cell", "/flow", "/lab", "/_stcore/health", "/nowhere"):
         headers = page.request.get(path).headers
         policy = headers["content-security-policy"]
         assert "default-src 'self'" in policy

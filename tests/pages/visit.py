@@ -17,7 +17,7 @@ from rnnviz.ui.pages import ROOT, Page
 from tests.charts.payload import Payload
 
 ROUTER = ROOT.parent / "rnnviz" / "ui" / "router.py"
-KINDS = ("slider", "selectbox", "button_group", "text_input", "text_area", "toggle")
+KINDS = ("slider", "select_slider", "selectbox", "button_group", "text_input", "text_area", "toggle")
 HELD = {control.key: name for name, control in controls.CELL.items() if isinstance(control, Held)}
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from rnnviz.engine.spec import Gates, Params, State
 
 # Bytes that a tape holds before it is written into the record: what a core's cache holds.
-TAPE_BYTES = 2**19
+TAPE_BYTES = 2**20
 # Steps that it holds at most; more of a small model would not make it faster.
 TAPE_STEPS = 256
 # Tapes of one cell that wait for the next run. Two threads never write on one.
@@ -28,13 +28,11 @@ class Tape(ABC):
     """Some steps of one model; one cell's operations are in its subclass.
 
     Attributes:
-        ax: (n,B,G·H), overwritten.
         states: name -> (n+1,B,H).
         gates: name -> (n,B,H).
         steps: what each step works on, cut out once.
     """
 
-    ax: Tensor
     states: State
     gates: Gates
     steps: Sequence[tuple[Any, ...]]
@@ -57,17 +55,16 @@ class Tape(ABC):
         H = params["W_hh"].shape[1]
         shape = (B, width, H, ax.dtype, ax.device)
         if shape != self._shape:
-            bytes_a_step = B * (width + H * (len(states) + len(gates))) * ax.element_size()
+            bytes_a_step = B * H * (len(states) + len(gates)) * ax.element_size()
             self._fit(ax, min(TAPE_STEPS, max(1, TAPE_BYTES // bytes_a_step)), H)
             self._shape = shape
-        n = len(self.ax)
+        n = len(self.steps)
         for start in range(0, T, n):
             stop = min(start + n, T)
             m = stop - start
-            self.ax[:m].copy_(ax[start:stop])
             for name, value in self.states.items():
                 value[0].copy_(states[name][start])
-            self._play(params, self.steps[:m])
+            self._play(params, ax[start:stop], self.steps[:m])
             for name, value in self.states.items():
                 states[name][start + 1 : stop + 1].copy_(value[1 : m + 1])
             for name, value in self.gates.items():
@@ -78,8 +75,8 @@ class Tape(ABC):
         """Cut the buffers for n steps of ``like`` (T,B,G·H)."""
 
     @abstractmethod
-    def _play(self, params: Params, steps: Sequence[tuple[Any, ...]]) -> None:
-        """These steps, from ``states[name][0]`` on."""
+    def _play(self, params: Params, ax: Tensor, steps: Sequence[tuple[Any, ...]]) -> None:
+        """These steps, from ``states[name][0]`` on; ax (n,B,G·H)."""
 
 
 _idle: dict[tuple[object, ...], deque[Tape]] = {}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import isqrt
 from typing import Any
 
@@ -23,21 +22,16 @@ class RNNTape(Tape):
         self._activation = activation
 
     def _fit(self, like: Tensor, n: int, H: int) -> None:
-        self.ax = like.new_empty(n, *like.shape[1:])
         h = aligned(like, n + 1, H)
         self.states, self.gates = {"h": h}, {}
-        self.steps = list(zip(self.ax.unbind(0), h[:-1].unbind(0), h[1:].unbind(0), strict=True))
+        self.steps = list(zip(h[:-1].unbind(0), h[1:].unbind(0), strict=True))
 
-    def _play(self, params: Params, steps: Sequence[tuple[Any, ...]]) -> None:
-        W_T, kind = params["W_hh"].t(), self._activation
-        for a, h_prev, h in steps:
-            a.addmm_(h_prev, W_T)
-            if kind == "tanh":
-                torch.tanh(a, out=h)
-            elif kind == "relu":
-                torch.clamp_min(a, 0, out=h)
-            else:
-                h.copy_(a)
+    def _play(self, params: Params, ax: Tensor, steps: Sequence[tuple[Any, ...]]) -> None:
+        W_T, squash = params["W_hh"].t(), {"tanh": torch.tanh_, "relu": torch.relu_}.get(self._activation)
+        for ax_t, (h_prev, h) in zip(ax.unbind(0), steps, strict=True):
+            torch.addmm(ax_t, h_prev, W_T, out=h)
+            if squash:
+                squash(h)
 
 
 class LSTMTape(Tape):
@@ -52,22 +46,28 @@ class LSTMTape(Tape):
 
     def _fit(self, like: Tensor, n: int, H: int) -> None:
         B = like.shape[1]
-        self.ax = like.new_empty(n, B, 4 * H)
         h, c, self._tanh_c = aligned(like, n + 1, H), like.new_empty(n + 1, B, H), like.new_empty(B, H)
         self.states = {"h": h, "c": c}
-        self.gates = {name: like.new_empty(n, B, H) for name in ("i", "f", "g", "o")}
-        parts = (self.ax, *self.ax.chunk(4, 2), *self.gates.values(), h[:-1], h[1:], c[:-1], c[1:])
+        self._a, together = like.new_empty(B, 4 * H), like.new_empty(n, B, 4 * H)
+        self.gates = dict(zip(("i", "f", "g", "o"), together.chunk(4, 2), strict=True))
+        parts = (together, *self.gates.values(), h[:-1], h[1:], c[:-1], c[1:])
         self.steps = list(zip(*(part.unbind(0) for part in parts), strict=True))
+        # One call for all is the same to the bit where each block is whole registers, two at a time.
+        self._whole = H * like.element_size() % 128 == 0
 
-    def _play(self, params: Params, steps: Sequence[tuple[Any, ...]]) -> None:
-        W_T, tanh_c = params["W_hh"].t(), self._tanh_c
+    def _play(self, params: Params, ax: Tensor, steps: Sequence[tuple[Any, ...]]) -> None:
+        W_T, tanh_c, a, whole = params["W_hh"].t(), self._tanh_c, self._a, self._whole
+        a_i, a_f, a_g, a_o = a.chunk(4, 1)
         sigmoid, tanh, mul = torch.sigmoid, torch.tanh, torch.mul
-        for a, a_i, a_f, a_g, a_o, i, f, g, o, h_prev, h, c_prev, c in steps:
-            a.addmm_(h_prev, W_T)
-            sigmoid(a_i, out=i)
-            sigmoid(a_f, out=f)
+        for ax_t, (gates, i, f, g, o, h_prev, h, c_prev, c) in zip(ax.unbind(0), steps, strict=True):
+            torch.addmm(ax_t, h_prev, W_T, out=a)
+            if whole:
+                sigmoid(a, out=gates)
+            else:
+                sigmoid(a_i, out=i)
+                sigmoid(a_f, out=f)
+                sigmoid(a_o, out=o)
             tanh(a_g, out=g)
-            sigmoid(a_o, out=o)
             mul(f, c_prev, out=c).addcmul_(i, g)
             mul(o, tanh(c, out=tanh_c), out=h)
 
@@ -111,10 +111,6 @@ def scan(f: Tensor, c: Tensor) -> None:
         c[t + 1].addcmul_(f[t, 0], c[t])
 
 
-# (params, a tape's steps): a step of a GRU up to its candidate.
-Open = Callable[..., None]
-
-
 class GRUTape(Tape):
     """What both GRUs share: the gates' buffers and the mix."""
 
@@ -125,56 +121,51 @@ class GRUTape(Tape):
 
     def _fit(self, like: Tensor, n: int, H: int) -> None:
         B = like.shape[1]
-        self.ax = like.new_empty(n, B, 3 * H)
         h = aligned(like, n + 1, H)
         # Both gates as one, as the step has them: apart, their last bits could differ.
         rz, candidate = like.new_empty(n, B, 2 * H), like.new_empty(n, B, H)
         r, z = rz.chunk(2, 2)
         self.states, self.gates = {"h": h}, {"r": r, "z": z, "n": candidate}
         self._flip, self._one = like.new_empty(B, H), like.new_ones(B, H)
-        self._scratch = like.new_empty(B, 3 * H)
         kept, taken = (h[:-1], candidate) if self._keeps else (candidate, h[:-1])
-        ax_rz, ax_n = torch.split(self.ax, [2 * H, H], 2)
-        parts = (ax_rz, ax_n, rz, r, z, candidate, kept, taken, h[:-1], h[1:])
+        parts = (rz, r, z, candidate, kept, taken, h[:-1], h[1:])
         self.steps = list(zip(*(part.unbind(0) for part in parts), strict=True))
-
-    def _play(self, params: Params, steps: Sequence[tuple[Any, ...]]) -> None:
-        open_gates, one, flip = self._open(params), self._one, self._flip
-        for ax_rz, ax_n, rz, r, z, n, kept, taken, h_prev, h in steps:
-            open_gates(ax_rz, ax_n, rz, r, n, h_prev)
-            torch.sub(one, z, out=flip)
-            torch.mul(z, kept, out=h).add_(flip.mul_(taken))
-
-    @abstractmethod
-    def _open(self, params: Params) -> Open:
-        """From a step's ax and h_{t-1} to its r, z and n."""
 
 
 class AfterTape(GRUTape):
     """Reset after the product."""
 
-    def _open(self, params: Params) -> Open:
-        H, b, W_T, uh = params["W_hh"].shape[1], params["b_hh"], params["W_hh"].t(), self._scratch
-        uh_rz, uh_n = uh[:, : 2 * H], uh[:, 2 * H :]
+    def _fit(self, like: Tensor, n: int, H: int) -> None:
+        super()._fit(like, n, H)
+        self._uh = like.new_empty(n, like.shape[1], 3 * H)
+        parts = (self._uh, self._uh[..., : 2 * H], self._uh[..., 2 * H :])
+        self._own = list(zip(*(part.unbind(0) for part in parts), strict=True))
 
-        def step(ax_rz: Tensor, ax_n: Tensor, rz: Tensor, r: Tensor, n: Tensor, h: Tensor) -> None:
-            torch.addmm(b, h, W_T, out=uh)
-            torch.add(ax_rz, uh_rz, out=rz).sigmoid_()
-            torch.mul(r, uh_n, out=n).add_(ax_n).tanh_()
-
-        return step
+    def _play(self, params: Params, ax: Tensor, steps: Sequence[tuple[Any, ...]]) -> None:
+        H, W_T, one, flip = params["W_hh"].shape[1], params["W_hh"].t(), self._one, self._flip
+        add, sub, mul = torch.add, torch.sub, torch.mul
+        self._uh[: len(ax)] = params["b_hh"]  # for all steps at once, where each product would begin with it
+        ax_rz, ax_n = (part.unbind(0) for part in torch.split(ax, [2 * H, H], 2))
+        for a_rz, a_n, (uh, uh_rz, uh_n), (rz, r, z, n, kept, taken, h_prev, h) in zip(
+            ax_rz, ax_n, self._own[: len(ax)], steps, strict=True
+        ):
+            uh.addmm_(h_prev, W_T)
+            add(a_rz, uh_rz, out=rz).sigmoid_()
+            mul(r, uh_n, out=n).add_(a_n).tanh_()
+            sub(one, z, out=flip)
+            mul(z, kept, out=h).add_(flip.mul_(taken))
 
 
 class BeforeTape(GRUTape):
     """Reset before the product."""
 
-    def _open(self, params: Params) -> Open:
-        H = params["W_hh"].shape[1]
+    def _play(self, params: Params, ax: Tensor, steps: Sequence[tuple[Any, ...]]) -> None:
+        H, one, flip, sub, mul = params["W_hh"].shape[1], self._one, self._flip, torch.sub, torch.mul
         (U_rz, U_n), (b_rz, b_n) = (torch.split(params[name], [2 * H, H]) for name in ("W_hh", "b_hh"))
         U_rz_T, U_n_T, rh = U_rz.t(), U_n.t(), torch.empty_like(self._flip)
-
-        def step(ax_rz: Tensor, ax_n: Tensor, rz: Tensor, r: Tensor, n: Tensor, h: Tensor) -> None:
-            torch.addmm(b_rz, h, U_rz_T, out=rz).add_(ax_rz).sigmoid_()
-            torch.addmm(b_n, torch.mul(r, h, out=rh), U_n_T, out=n).add_(ax_n).tanh_()
-
-        return step
+        ax_rz, ax_n = (part.unbind(0) for part in torch.split(ax, [2 * H, H], 2))
+        for a_rz, a_n, (rz, r, z, n, kept, taken, h_prev, h) in zip(ax_rz, ax_n, steps, strict=True):
+            torch.addmm(b_rz, h_prev, U_rz_T, out=rz).add_(a_rz).sigmoid_()
+            torch.addmm(b_n, mul(r, h_prev, out=rh), U_n_T, out=n).add_(a_n).tanh_()
+            sub(one, z, out=flip)
+            mul(z, kept, out=h).add_(flip.mul_(taken))
