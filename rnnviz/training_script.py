@@ -12,110 +12,18 @@ from rnnviz.experiment import Model, TaskSequence, Trained
 from rnnviz.printed_source import Sources
 from rnnviz.runs import Job
 from rnnviz.script import drawn, embedded, indent, opening, quoted, tuple_of, zero_states
+from rnnviz.training_template import BATCH, HEAD, REACH, TRAIN, UPDATES
 
 _OPTIMISERS = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}
 _IMPORTS = "import torch\nfrom torch import Tensor\nfrom typing import NamedTuple"
 _NAMES = (
-    *("length", "D", "O", "measure", "unseen", "seeds", "steps", "batch_size", "eval_every", "optimiser"),
-    *("lr", "clip", "stop_at", "dtype", "first_weights", "answers", "judge", "update", "train"),
+    *("length", "D", "O", "measure", "unseen", "seeds", "steps", "batch_size", "eval_every", "reach_every"),
+    *("optimiser", "lr", "clip", "stop_at", "dtype", "first_weights", "answers", "judge", "update", "train"),
 )
 
-_HEAD = '''"""{title}
 
-{caption}
-{what} Needs {needs}.
-"""
-from __future__ import annotations
-
-{imports}
-
-torch.set_num_threads(1)
-'''
-
-_BATCH = '''
-
-class Batch(NamedTuple):
-    """Sequences and what is asked of them."""
-
-    x: Tensor  # the input, (T, B, D)
-    y: Tensor  # the targets: classes (T, B) or numbers (T, B, O)
-    mask: Tensor  # 1 where an answer counts, (T, B)
-    legal: Tensor | None = None  # which symbols may follow, (T, B, O)
-
-'''
-
-_TRAIN = '''
-
-def first_weights(draw, seed):
-    """The cell's, and a readout's from a stream of its own: drawn in float64, then rounded."""
-    cell = draw(seed)
-    H = cell[1].shape[1]
-    rng, bound = stream(seed, "readout"), 1 / math.sqrt(H)
-    W_hy = torch.empty(O, H, dtype=torch.float64).uniform_(-bound, bound, generator=rng)
-    b_y = torch.empty(O, dtype=torch.float64).uniform_(-bound, bound, generator=rng)
-    return [w.to(dtype).requires_grad_() for w in (*cell, W_hy, b_y)]
-
-
-def answers(cell, weights, x):
-    """y_t = W_hy h_t + b_y at every step, (T, B, O)."""
-    W_ih, W_hh, b_ih, b_hh, W_hy, b_y = weights
-    return cell(x.to(dtype), W_ih, W_hh, b_ih, b_hh) @ W_hy.T + b_y
-
-
-@torch.no_grad()
-def judge(cell, weights):
-    """The figure that a model is judged by, on sequences that none trains on."""
-    parts = [answers(cell, weights, x) for x in unseen.x.split(250, dim=1)]
-    return measure(torch.cat(parts, dim=1), unseen).item()
-
-
-def update(cell, weights, optimiser, batch):
-    """One step of the optimiser; the loss before it and the gradient's norm before clipping."""
-    loss = {loss}(answers(cell, weights, batch.x), batch)
-    optimiser.zero_grad()
-    loss.backward()
-    gradient = torch.cat([w.grad.flatten() for w in weights])
-    norm = gradient.double().norm().item()  # in float64, where no square overflows
-    if math.isfinite(loss.item()) and math.isfinite(norm):
-        for w in weights:
-            w.grad *= min(1.0, clip / (norm + 1e-6))  # as torch.nn.utils.clip_grad_norm_
-        optimiser.step()
-    return loss.item(), norm
-
-
-def train(name, cell, draw):
-    """One model a seed, side by side because they stop together; a row for each and every update."""
-    models = {{seed: first_weights(draw, seed) for seed in seeds}}
-    optimisers = {{seed: optimiser(models[seed], lr=lr) for seed in seeds}}
-    data = {{seed: stream(seed, "data") for seed in seeds}}
-    diverged = set()
-    for step in range(1, steps + 1):
-        evaluated = step % eval_every == 0 or step == steps
-        figures = []
-        for seed, weights in models.items():
-            loss = norm = math.nan
-            if seed not in diverged:
-                batch = {draw}(batch_size, length, data[seed])
-                loss, norm = update(cell, weights, optimisers[seed], batch)
-                if not (math.isfinite(loss) and math.isfinite(norm)):  # from here on the model rests
-                    diverged.add(seed)
-                    loss = norm = math.nan
-            figure = ""
-            if evaluated:
-                figure = math.nan if seed in diverged else judge(cell, weights)
-                figures.append(figure)
-            print(name, seed, step, loss, norm, norm > clip, figure, sep=",")
-        solved = evaluated and stop_at is not None and all(figure {reached} stop_at for figure in figures)
-        if solved or len(diverged) == len(seeds):
-            break
-
-
-print("cell,seed,step,loss,grad_norm,clipped,metric")
-'''
-
-
-def training_script(job: Job, title: str, caption: str) -> str:
-    """A script that trains every cell and seed of a job, and prints every update."""
+def training_script(job: Job, title: str, caption: str, reach: bool = False) -> str:
+    """A script that trains every cell and seed of a job, and prints every update, or ‖dL/dh_t‖ of some."""
     task, names = job.task, _names(job)
     sources = _sources(task, [*names, *(f"draw_{name}" for name in names)])
     sources.add("import math")
@@ -125,7 +33,7 @@ def training_script(job: Job, title: str, caption: str) -> str:
         _task(job, sources),
         f"measure = {measure}  # {task.metric.title}\n",
         f"D, O = {task.input_size}, {task.output_size}  # numbers in and out at each step\n",
-        _TRAIN.format(loss=loss, draw=draw, reached=reached),
+        TRAIN.format(loss=loss, draw=draw, reached=reached, **(REACH if reach else UPDATES)),
     ]
     settings: dict[str, str] = {}
     for name, config in zip(names, job.configs, strict=True):
@@ -135,8 +43,9 @@ def training_script(job: Job, title: str, caption: str) -> str:
         body += ["\n" + "\n".join([about, *changed]) + "\n", _cell(name, config)]
         settings = own
     what = (
-        "Trains the figure's models and prints every update as CSV, the metric where it is evaluated. The\n"
-        "same numbers but for rounding, which many updates can amplify."
+        "Trains the figure's models and prints "
+        + ("dL/dh_t's norm" if reach else "every update, the metric where it is evaluated")
+        + " as CSV.\nThe same numbers but for rounding, which many updates can amplify."
     )
     return _head(title, caption, what, sources) + "".join(body)
 
@@ -189,7 +98,7 @@ for t in range(T):
 
 
 def _head(title: str, caption: str, what: str, sources: Sources) -> str:
-    return _HEAD.format(
+    return HEAD.format(
         title=quoted(title), caption=quoted(caption), what=what, needs=sources.needs, imports=sources.imports
     )
 
@@ -210,7 +119,7 @@ def _task(job: Job, sources: Sources) -> str:
     rng = f'stream({SEED}, "validation")'
     unseen = sources.call(task.validation or task.draw, str(COUNT), "length", rng)
     blocks = "\n\n\n".join(sources.blocks)
-    return f"""{_BATCH}
+    return f"""{BATCH}
 # {task.title}
 {blocks}
 
@@ -237,6 +146,7 @@ def _settings(config: TrainConfig) -> dict[str, str]:
         "steps": repr(config.steps),
         "batch_size": repr(config.batch_size),
         "eval_every": repr(config.eval_every),
+        "reach_every": repr(config.state_grads_every or 1),
         "optimiser": f"torch.optim.{_OPTIMISERS[config.optimizer]}",
         "lr": repr(config.lr),
         "clip": clip,
@@ -278,7 +188,7 @@ def {name}(x, W_ih, W_hh, b_ih, b_hh):
     for t in range(len(x)):{cut}
 {indent(indent(spec.code[1]))}
         h_all.append(h)
-    return torch.stack(h_all)
+    return h_all
 
 
 train("{name}", {name}, draw_{name})

@@ -397,3 +397,18 @@ def keeping(limit):
 def test_what_another_function_made_is_printed_only_where_its_arguments_are_known():
     with pytest.raises(ValueError, match="below keeps half"):
         Sources("", (), ()).expression(keeping(3.0))
+
+
+@pytest.mark.parametrize("change", [{}, {"truncate": 5}, {"cell": "lstm", "seeds": (1,)}], ids=str)
+def test_the_reach_of_gradients_is_the_engine_s(change):
+    config = replace(SMALL, **{"state_grads_every": 2, **change})
+    rows = iter(rows_of(printed(training_script(job_of(config), "title", "caption", reach=True))))
+    for record in train(config):
+        if record.state_grad_norms is None:
+            continue
+        for seed, norms in zip(config.seeds, record.state_grad_norms, strict=True):
+            for t, norm in enumerate(norms.tolist(), 1):
+                row = next(rows)
+                assert (int(row["seed"]), int(row["step"]), int(row["t"])) == (seed, record.step, t)
+                assert float(row["norm"]) == pytest.approx(norm, rel=1e-9)
+    assert next(rows, None) is None

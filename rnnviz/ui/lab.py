@@ -132,7 +132,7 @@ def _curves(pool: Pool, run: Run, status: str) -> None:
                 metric.title,
                 metric.percent,
                 metric.success if goal is None else goal,
-                (baseline.metric, baseline.words),
+                (baseline.metric, f"without memory: {_figure(baseline.metric, metric.percent)}"),
                 caption,
             ),
         ),
@@ -165,7 +165,7 @@ def _draw(run: Run, fig: Figure) -> None:
 def _script(run: Run, fig: Figure) -> str:
     from rnnviz.training_script import training_script
 
-    return training_script(run.job, fig.title, fig.caption)
+    return training_script(run.job, fig.title, fig.caption, reach=fig.stem == "reach")
 
 
 def configuration(job: Job) -> dict[str, object]:
@@ -208,6 +208,10 @@ def promise(job: Job) -> None:
             f"Without memory: {baseline.words}. {task.caution}"
         )
     )
+
+
+def _figure(value: float, percent: bool) -> str:
+    return f"{100 * value:.3g} %" if percent else f"{value:.3g}"
 
 
 def _time(seconds: float) -> str:

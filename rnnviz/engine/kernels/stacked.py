@@ -200,7 +200,7 @@ class Stacked(ABC):
         return [
             ("W_hh", W[..., :H], rows),
             ("W_ih", W[:, driven, H:-1], driven),
-            ("b_hh", 0 * W[..., -1], rows),
+            ("b_hh", W[..., -1], rows),
             ("b_ih", W[:, driven, -1], driven),
         ]
 

@@ -158,14 +158,9 @@ def test_models_in_one_stack_are_as_alone(spec):
 @every_variant
 def test_buffers_fit_what_comes_and_remember_nothing(spec):
     kernel = kernel_of(spec)
-    sizes = [
-        (5, 2, 3, 2, 4),
-        (9, 2, 3, 2, 4),
-        (5, 2, 3, 2, 4),
-        (5, 2, 7, 2, 4),
-        (5, 3, 3, 1, 2),
-        (1, 1, 1, 1, 1),
-    ]
+    # Each axis changes alone once, and the type between the last and the first.
+    sizes = [(5, 2, 3, 2, 4), (9, 2, 3, 2, 4), (5, 2, 3, 2, 4), (5, 2, 7, 2, 4), (5, 2, 7, 2, 3)]
+    sizes += [(5, 2, 7, 1, 3), (5, 1, 7, 1, 3), (1, 1, 1, 1, 1), (5, 2, 3, 2, 4)]
     for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 1e-5), (torch.float64, 1e-12)):
         for n, shape in enumerate(sizes):
             arguments = case(spec, shape, n, dtype, gain=0.3)
@@ -259,12 +254,31 @@ def test_float32_traces_and_gradients_are_near(spec, shape, seed, first):
     for name, value in recorded(trace).items():
         assert value.dtype == torch.float32
         assert_close(value, want[name], 1e-5)
-    loss = lambda h: h[-1].sin().sum()
-    near = bptt(spec, params, x, loss, state0)
-    far = bptt(spec, exact[0], x.double(), loss, exact[1])
-    for got, of in ((near.d_states, far.d_states), (near.d_params, far.d_params)):
+    d_h = draw(seed + 5, T, B, H)
+    d_states, d_params = kept(
+        spec, exact[0], x.double(), {**spec.zero_state(x.double(), H), **exact[1]}, d_h, None
+    )
+    near = bptt(spec, params, x, lambda h: (d_h.float() * h).sum(), state0)
+    for got, of in ((near.d_states, d_states), (near.d_params, d_params)):
         for name, value in of.items():
             assert_close(got[name], value, 1e-5)
+
+
+@every_variant
+@given(shape=st.tuples(st.integers(1, 90), *[st.integers(1, 4)] * 3), seed=oracle.seeds)
+@few
+def test_bptt_equals_a_loop_that_keeps_every_gradient(spec, shape, seed):
+    T, B, D, H = shape
+    params, x, state0 = random_params(spec, D, H, seed), draw(seed, T, B, D), random_state(spec, B, H, seed)
+    params["W_hh"] = params["W_hh"] / 4
+    d_h = draw(seed + 5, T, B, H)
+    d_states, d_params = kept(spec, params, x, state0, d_h, None)
+    found = bptt(spec, params, x, lambda h: (d_h * h).sum(), state0)
+    assert torch.equal(found.d_loss, d_h)
+    for got, of in ((found.d_states, d_states), (found.d_params, d_params)):
+        assert got.keys() == of.keys()
+        for name, value in of.items():
+            assert_close(got[name], value)
 
 
 @every_variant
