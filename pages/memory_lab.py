@@ -27,14 +27,14 @@ if shown is None:
 else:
     task, batch = shown.task, sequences(shown.task, shown.length)
     b = (index - 1) % batch.x.shape[1]
-    fig = example(task, batch, b, f"{task.source}. Sequence {b + 1} of those that no model trains on.")
+    fig = example(task, batch, b, f"{task.source}. Sequence {b + 1} of those that no model trains on")
     sequence = partial(
         layout.figure,
         fig,
         lab.configuration(shown),
         partial(example_script, shown, b, fig.title, fig.caption),
     )
-    words, start = st.columns([5, 4], vertical_alignment="center")
+    words, start = st.columns([5, 3], vertical_alignment="center")
     with words:
         st.markdown(f"**{layout.escape(task.title)}.** {layout.escape(task.question)}")
     with start:

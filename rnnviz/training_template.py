@@ -70,7 +70,7 @@ def train(name, cell, draw):
     models = {{seed: first_weights(draw, seed) for seed in seeds}}
     optimisers = {{seed: optimiser(models[seed], lr=lr) for seed in seeds}}
     data = {{seed: stream(seed, "data") for seed in seeds}}
-    diverged = set()
+    diverged = set(){first}
     for step in range(1, steps + 1):
         evaluated = step % eval_every == 0 or step == steps
         figures = []
@@ -100,6 +100,9 @@ UPDATES = {
     "columns": "cell,seed,step,loss,grad_norm,clipped,metric",
     "row": 'print(name, seed, step, loss, norm, norm > clip, figure, sep=",")',
     "retain": "",
+    "first": """
+    for seed, weights in models.items():  # before training
+        print(name, seed, 0, "", "", "", judge(cell, weights), sep=",")""",
     "reach": "None",
 }
 REACH = {
@@ -109,6 +112,7 @@ REACH = {
                 for t, d_h in enumerate(reach, 1):
                     print(name, seed, step, t, math.nan if seed in diverged else d_h, sep=",")
 """.strip(),
+    "first": "",
     "retain": "\n    for h in h_all:\n        h.retain_grad()",
     "reach": "[h.grad.double().norm().item() for h in h_all]  # dL/dh_t over batch and units",
 }

@@ -16,6 +16,7 @@ import torch
 
 from rnnviz.charts import before_after as before_after_module
 from rnnviz.charts import example as example_module
+from rnnviz.engine.learning import learning_of
 from rnnviz.engine.train import TrainConfig, train
 from rnnviz.engine.validation import sequences
 from rnnviz.experiment import TaskSequence, Trained
@@ -67,6 +68,12 @@ def assert_same_course(job, rows, tolerance=1e-9, names=None):
     """Every row of every cell, in order, is the engine's record of it."""
     rows = iter(rows)
     for name, config in zip(names or [config.cell for config in job.configs], job.configs, strict=True):
+        training = train(config)
+        untrained = learning_of(config, [next(training)]).metric[0].tolist()
+        for seed, figure in zip(config.seeds, untrained, strict=True):
+            row = next(rows)
+            assert (row["cell"], int(row["seed"]), row["step"], row["loss"]) == (name, seed, "0", "")
+            assert float(row["metric"]) == pytest.approx(figure, rel=tolerance)
         for record in train(config):
             for k, seed in enumerate(config.seeds):
                 row = next(rows)
@@ -86,7 +93,12 @@ def assert_same_course(job, rows, tolerance=1e-9, names=None):
 def check(config, tolerance=1e-9):
     rows = rows_of(printed(training_script(job_of(config), "A title", "a caption")))
     assert_same_course(job_of(config), rows, tolerance)
-    return rows
+    return updates(rows)
+
+
+def updates(rows):
+    """The rows of updates, without those from before training."""
+    return [row for row in rows if row["step"] != "0"]
 
 
 def near_shortest(task):
@@ -143,7 +155,7 @@ def test_so_it_is_with_other_settings(change):
     if config.clip == 0.05:
         assert {row["clipped"] for row in rows} == {"True"}
     if "truncate" in change and config.truncate < 12:
-        whole = rows_of(printed(training_script(job_of(replace(config, truncate=None)), "", "")))
+        whole = updates(rows_of(printed(training_script(job_of(replace(config, truncate=None)), "", ""))))
         assert whole[0]["loss"] == rows[0]["loss"]
         assert whole[0]["grad_norm"] != rows[0]["grad_norm"]
 

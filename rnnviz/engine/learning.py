@@ -24,7 +24,7 @@ class Learning:
         steps: (N,), from 1, increasing.
         loss, grad_norm: (N,K); NaN after a divergence.
         clipped: (N,K), bool.
-        eval_steps, metric: (M,) and (M,K): validation figures, and when.
+        eval_steps, metric: (M,) and (M,K): validation figures, and when; step 0 is before training.
         asked_steps, state_grad_norms: (P,) and (P,K,T): ‖∂L/∂h_t‖₂ for t = 1…T, and when. Where sequences
             differ in length from batch to batch, T is the longest, and NaN stands behind the others' end.
         diverged: models that went out of bounds.
@@ -54,7 +54,7 @@ class Learning:
         """The same as it stood after an update."""
         cut: dict[str, Any] = {}
         for axis, names in _AXES.items():
-            n = int(np.searchsorted(getattr(self, axis), step, "right"))
+            n = int(np.searchsorted(getattr(self, axis), step, "right")) if step else 0
             cut |= {name: getattr(self, name)[:n] for name in (axis, *names)}
         early = tuple(d for d in self.diverged if d.step <= step)
         return replace(self, **cut, diverged=early, solved=False, finished=False)
@@ -90,7 +90,9 @@ def learning_of(config: TrainConfig, records: Iterable[Record] = ()) -> Learning
     """Gather records of one configuration, in their order; none give an empty one."""
     rows = list(records)
     K = len(config.seeds)
-    evaluated = [row for row in rows if row.evaluated]
+    judged = [(row.step, row.metric.numpy()) for row in rows if row.evaluated]
+    if rows and rows[0].untrained is not None:
+        judged.insert(0, (0, rows[0].untrained.numpy()))
     asked = [(row.step, row.state_grad_norms.numpy()) for row in rows if row.state_grad_norms is not None]
     T = max((norms.shape[1] for _, norms in asked), default=0)
     return Learning(
@@ -99,8 +101,8 @@ def learning_of(config: TrainConfig, records: Iterable[Record] = ()) -> Learning
         _stack([row.loss.numpy() for row in rows], K),
         _stack([row.grad_norm.numpy() for row in rows], K),
         np.array([row.clipped.numpy() for row in rows], np.bool_).reshape(-1, K),
-        np.array([row.step for row in evaluated], np.int64),
-        _stack([row.metric.numpy() for row in evaluated], K),
+        np.array([step for step, _ in judged], np.int64),
+        _stack([metric for _, metric in judged], K),
         np.array([step for step, _ in asked], np.int64),
         np.array([_wide(norms, T) for _, norms in asked], np.float64).reshape(len(asked), K, T),
         tuple(d for row in rows for d in row.diverged),

@@ -41,6 +41,7 @@ class Record:
         grad_norm: global norm before clipping, (K,), float64.
         clipped: whether it was clipped, (K,), bool.
         evaluated: whether ``metric`` is of this very step.
+        untrained: the validation figure before training, (K,); None after the first step.
         state_grad_norms: ‖∂L/∂h_t‖₂ over batch and units for t = 1…T, (K,T), float64; None where not asked.
         diverged: models that went out of bounds at this step.
         solved: whether ``stop_at`` is reached.
@@ -53,6 +54,7 @@ class Record:
     grad_norm: Tensor
     clipped: Tensor
     evaluated: bool = False
+    untrained: Tensor | None = None
     state_grad_norms: Tensor | None = None
     diverged: tuple[Divergence, ...] = ()
     solved: bool = False
@@ -131,6 +133,7 @@ class Training:
         new = self._mark(loss, norms, before)
         limit = float("inf") if config.clip is None else config.clip
         self._update(gradients, clip_coefficients(norms, limit))
+        untrained = self._metric.clone() if self.step == 1 else None
         evaluated = self.step % config.eval_every == 0 or self.step == config.steps
         if evaluated:
             self._metric = self._validation.of(self.params)
@@ -144,6 +147,7 @@ class Training:
             norms,
             norms > limit,
             evaluated,
+            untrained,
             state_grad_norms,
             new,
             solved,

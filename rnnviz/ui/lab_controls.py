@@ -98,7 +98,7 @@ LAB: dict[str, Control] = {
         1,
     ),
     "seed": Number("lab_seed", "First seed", 0, "Draws the weights and the sequences.", 0, 99, 1),
-    "example": Number("lab_example", "Example", 1, "One of the sequences that no model trains on.", 1, 50, 1),
+    "example": Number("lab_example", "Example", 5, "One of the sequences that no model trains on.", 1, 50, 1),
     "inside_cell": Choice("lab_inside_cell", "Cell", "", options={}),
     "inside_seed": Choice("lab_inside_seed", "Seed", "", options={}),
     "inside_step": Stops("lab_inside_step", "After training step", "", options={}),

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.func import jacrev, vmap
 from torch.nn.functional import linear
 
-from rnnviz.engine import CELLS, bptt, init_params, jacobians, to_torch, unroll
+from rnnviz.engine import CELLS, bptt, init_params, jacobians, unroll
 from rnnviz.engine.jacobians import step_jacobians
 from tests.bench import timing
 from tests.bench.timing import Row
@@ -22,7 +22,6 @@ compare = partial(timing.compare, clock=time.process_time)  # the engine runs on
 LSTM = CELLS["lstm"]
 SHAPES = ((200, 1, 32), (200, 32, 64))  # T, B, H
 STATUS = Path("/proc/self/status")
-FORWARD_BOUNDS = {("lstm", SHAPES[0]): 2.5, ("lstm", SHAPES[1]): 1.5}
 
 
 def rows() -> Iterator[Row]:
@@ -44,23 +43,6 @@ def same(ours, theirs, tolerance=1e-9):
 
 
 def forward_rows():
-    for spec in CELLS.values():
-        for shape in SHAPES:
-            params, x = setting(spec, shape)
-            module = to_torch(spec, params)
-
-            def layer(module=module, x=x):
-                with torch.no_grad():
-                    return module(x)
-
-            same(unroll(spec, params, x).states["h"][1:], layer()[0])
-            yield compare(
-                f"trace of {spec.name} {shape}",
-                f"nn.{type(module).__name__} without gates",
-                lambda spec=spec, params=params, x=x: unroll(spec, params, x),
-                layer,
-                FORWARD_BOUNDS.get((spec.name, shape)),
-            )
     params, x = setting(LSTM, SHAPES[0])
     same(unroll(LSTM, params, x).gates, written_out(params, x)[2])
     yield compare(

@@ -306,12 +306,18 @@ def test_records_gather_into_arrays_and_can_be_cut_and_joined():
     records = list(train(config))
     whole = learning_of(config, records)
     assert whole.steps.tolist() == list(range(1, 13))
-    assert whole.eval_steps.tolist() == [5, 10, 12]
+    assert whole.eval_steps.tolist() == [0, 5, 10, 12]
     assert whole.asked_steps.tolist() == [1, 5, 9]
     assert whole.loss.shape == (12, 2)
     assert whole.state_grad_norms.shape == (3, 2, 12)
     np.testing.assert_array_equal(whole.loss[4], records[4].loss.numpy())
-    np.testing.assert_array_equal(whole.metric[1], records[9].metric.numpy())
+    np.testing.assert_array_equal(whole.metric[2], records[9].metric.numpy())
+    for k, seed in enumerate(config.seeds):  # before training
+        module, readout = model_of(config, seed)
+        judged = TASKS["adding"].fixed(1000, 12, stream(SEED, "validation"))
+        with torch.no_grad():
+            figure = TASKS["adding"].metric.of(readout(module(judged.x)[0]), judged).item()
+        assert whole.metric[0, k] == pytest.approx(figure, rel=1e-4)
     assert (whole.step, whole.finished, whole.solved) == (12, True, False)
     for cut in (0, 1, 5, 7, 12):
         joined = learning_of(config, records[:cut]).then(learning_of(config, records[cut:]))

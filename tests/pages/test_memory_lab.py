@@ -142,7 +142,7 @@ def test_a_saved_step_seed_and_cell_can_be_chosen(small):
         set_control(at, key, value)
         check_whole(at, count=PICTURES)
     (link,) = at.get("page_link")
-    for part in (f"cell_run={run.id}", "cell_of=LSTM", "cell_of_seed=8", "cell_after=100", "cell_example=1"):
+    for part in (f"cell_run={run.id}", "cell_of=LSTM", "cell_of_seed=8", "cell_after=100", "cell_example=5"):
         assert part in link.proto.query_string
 
 

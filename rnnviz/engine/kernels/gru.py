@@ -119,7 +119,7 @@ class After(GRU):
             self._mix(z, n, h_prev, h)
 
     def _recover(self, params: Params) -> None:
-        h, U_n, b_n = self.states["h"][:-1, 0], params["W_hh"][0].chunk(3)[2], params["b_hh"][0].chunk(3)[1]
+        h, U_n, b_n = self.states["h"][:-1, 0], params["W_hh"][0].chunk(3)[2], params["b_hh"][0].chunk(3)[2]
         m = torch.addmm(b_n, h.flatten(0, 1), U_n.t())
         self._block(self.A, 2)[:, 0] = (m.mul_(2) if self.doubled else m).view_as(h)
 

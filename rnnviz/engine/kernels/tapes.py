@@ -95,20 +95,17 @@ def scan(f: Tensor, c: Tensor) -> None:
     count, rest = T // size, T % size
     whole = c[1 : T - rest + 1].view(count, size, B, H)
     passed = f[: T - rest].view(count, size, B, H).clone()  # ∏ f from the run's start
-    f = f.unsqueeze(1)
-    for (now, before), (kept, kept_before) in zip(
-        zip(whole.unbind(1)[1:], whole.unbind(1), strict=False),
-        zip(passed.unbind(1)[1:], passed.unbind(1), strict=False),
-        strict=True,
-    ):
-        now.addcmul_(kept, before)
-        kept.mul_(kept_before)
+    now, product = whole.unbind(1), passed.unbind(1)
+    for t in range(1, size):
+        now[t].addcmul_(product[t], now[t - 1])
+        product[t].mul_(product[t - 1])
     carry = c[0]
-    for run, share in zip(whole.unbind(0), passed.unbind(0), strict=True):
+    for run, share, end in zip(whole.unbind(0), passed.unbind(0), now[-1].unbind(0), strict=True):
         run.addcmul_(share, carry)
-        carry = run[-1]
-    for t in range(T - rest, T):
-        c[t + 1].addcmul_(f[t, 0], c[t])
+        carry = end
+    for f_t, c_t in zip(f[T - rest :].unbind(0), c[T - rest + 1 :].unbind(0), strict=True):
+        c_t.addcmul_(f_t, carry)
+        carry = c_t
 
 
 class GRUTape(Tape):
