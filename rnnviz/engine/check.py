@@ -34,6 +34,8 @@ def real(name: str, value: object, low: float, high: float) -> float:
 
 def finite(name: str, value: Tensor, axes: str) -> None:
     """Refuse NaN and Inf, naming the first place where one stands; ``axes`` is e.g. ``"tbd"``."""
+    if torch.isfinite(value.sum()):
+        return  # one number that is not finite would have made the sum so, and this takes a sixth of the time
     bad = ~torch.isfinite(value)
     if bad.any():
         place = bad.nonzero()[0].tolist()

@@ -11,6 +11,7 @@ from rnnviz.engine import check
 from rnnviz.engine.clamp import Clamp, Hold, changing, holds
 from rnnviz.engine.kernels.stacked import Stacked
 from rnnviz.engine.kernels.tape import borrowed
+from rnnviz.engine.memory import empty
 from rnnviz.engine.spec import CellSpec, Gates, Params, State
 from rnnviz.engine.trace import Trace
 
@@ -97,7 +98,7 @@ def unroll(
     x = x.detach()
     held = holds(spec, clamp, len(x), x.new_empty(first["h"].shape[1]))
     states, gates = record(spec, params, x, first, recorder(spec), held)
-    return Trace(x.clone(), states, gates)  # cloned: a record does not change with the caller's x
+    return Trace(empty(x, *x.shape).copy_(x), states, gates)  # does not change with the caller's x
 
 
 def record(
@@ -108,8 +109,8 @@ def record(
     By the kernel, if any, up to the first step at which something is held; step by step from there on.
     """
     (T, B, _), H = x.shape, first["h"].shape[1]
-    states = {name: x.new_empty(T + 1, B, H) for name in spec.state_names}
-    gates = {name: x.new_empty(T, B, H) for name in spec.gate_names}
+    states = {name: empty(x, T + 1, B, H) for name in spec.state_names}
+    gates = {name: empty(x, T, B, H) for name in spec.gate_names}
     alone = [*holding(held, T), True].index(True) if kernel else 0
     together = _steps_to_project(T, B * params["W_ih"].shape[0] * x.element_size())
     # Inference mode spares the loop autograd's bookkeeping; what was made outside of it stays ordinary.

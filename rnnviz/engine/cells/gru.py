@@ -29,14 +29,14 @@ def step(ax: Tensor, state: State, params: Params, reset: str, z: str) -> tuple[
     if reset == "after":
         uh = torch.addmm(params["b_hh"], h_prev, params["W_hh"].t())
         r_t, z_t = (ax_rz + uh[:, : 2 * H]).sigmoid().chunk(2, 1)
-        n = (ax_n + r_t * uh[:, 2 * H :]).tanh()
+        n = torch.addcmul(ax_n, r_t, uh[:, 2 * H :]).tanh()
     else:
         U_rz, U_n = params["W_hh"][: 2 * H], params["W_hh"][2 * H :]
         b_rz, b_n = params["b_hh"][: 2 * H], params["b_hh"][2 * H :]
         r_t, z_t = (ax_rz + torch.addmm(b_rz, h_prev, U_rz.t())).sigmoid().chunk(2, 1)
         n = (ax_n + torch.addmm(b_n, r_t * h_prev, U_n.t())).tanh()
     kept, taken = (h_prev, n) if z == "keeps" else (n, h_prev)
-    h = z_t * kept + (1 - z_t) * taken
+    h = torch.lerp(taken, kept, z_t)  # z ⊙ kept + (1 - z) ⊙ taken
     return {"h": h}, {"r": r_t, "z": z_t, "n": n}
 
 
@@ -200,7 +200,7 @@ def _code(reset: str, z: str) -> str:
         gates = """\
 uh = torch.addmm(b_hh, h, W_hh.T)
 r, z = (ax[t][:, :2 * H] + uh[:, :2 * H]).sigmoid().chunk(2, 1)
-n = (ax[t][:, 2 * H:] + r * uh[:, 2 * H:]).tanh()
+n = torch.addcmul(ax[t][:, 2 * H:], r, uh[:, 2 * H:]).tanh()  # W x + b + r * (U h + b')
 """
     else:
         gates = """\
@@ -208,7 +208,9 @@ a_rz = ax[t][:, :2 * H] + torch.addmm(b_hh[:2 * H], h, W_hh[:2 * H].T)
 r, z = a_rz.sigmoid().chunk(2, 1)
 n = (ax[t][:, 2 * H:] + torch.addmm(b_hh[2 * H:], r * h, W_hh[2 * H:].T)).tanh()
 """
-    return gates + ("h = z * h + (1 - z) * n" if z == "keeps" else "h = z * n + (1 - z) * h")
+    if z == "keeps":
+        return gates + "h = torch.lerp(n, h, z)  # z * h + (1 - z) * n"
+    return gates + "h = torch.lerp(h, n, z)  # z * n + (1 - z) * h"
 
 
 def gru(reset: str = "after", z: str = "keeps") -> CellSpec:

@@ -123,7 +123,6 @@ class GRUTape(Tape):
         rz, candidate = like.new_empty(n, B, 2 * H), like.new_empty(n, B, H)
         r, z = rz.chunk(2, 2)
         self.states, self.gates = {"h": h}, {"r": r, "z": z, "n": candidate}
-        self._flip, self._one = like.new_empty(B, H), like.new_ones(B, H)
         kept, taken = (h[:-1], candidate) if self._keeps else (candidate, h[:-1])
         parts = (rz, r, z, candidate, kept, taken, h[:-1], h[1:])
         self.steps = list(zip(*(part.unbind(0) for part in parts), strict=True))
@@ -139,8 +138,7 @@ class AfterTape(GRUTape):
         self._own = list(zip(*(part.unbind(0) for part in parts), strict=True))
 
     def _play(self, params: Params, ax: Tensor, steps: Sequence[tuple[Any, ...]]) -> None:
-        H, W_T, one, flip = params["W_hh"].shape[1], params["W_hh"].t(), self._one, self._flip
-        add, sub, mul = torch.add, torch.sub, torch.mul
+        H, W_T, add, lerp = params["W_hh"].shape[1], params["W_hh"].t(), torch.add, torch.lerp
         self._uh[: len(ax)] = params["b_hh"]  # for all steps at once, where each product would begin with it
         ax_rz, ax_n = (part.unbind(0) for part in torch.split(ax, [2 * H, H], 2))
         for a_rz, a_n, (uh, uh_rz, uh_n), (rz, r, z, n, kept, taken, h_prev, h) in zip(
@@ -148,21 +146,19 @@ class AfterTape(GRUTape):
         ):
             uh.addmm_(h_prev, W_T)
             add(a_rz, uh_rz, out=rz).sigmoid_()
-            mul(r, uh_n, out=n).add_(a_n).tanh_()
-            sub(one, z, out=flip)
-            mul(z, kept, out=h).add_(flip.mul_(taken))
+            torch.addcmul(a_n, r, uh_n, out=n).tanh_()
+            lerp(taken, kept, z, out=h)
 
 
 class BeforeTape(GRUTape):
     """Reset before the product."""
 
     def _play(self, params: Params, ax: Tensor, steps: Sequence[tuple[Any, ...]]) -> None:
-        H, one, flip, sub, mul = params["W_hh"].shape[1], self._one, self._flip, torch.sub, torch.mul
+        H = params["W_hh"].shape[1]
         (U_rz, U_n), (b_rz, b_n) = (torch.split(params[name], [2 * H, H]) for name in ("W_hh", "b_hh"))
-        U_rz_T, U_n_T, rh = U_rz.t(), U_n.t(), torch.empty_like(self._flip)
+        U_rz_T, U_n_T, rh = U_rz.t(), U_n.t(), ax.new_empty(ax.shape[1], H)
         ax_rz, ax_n = (part.unbind(0) for part in torch.split(ax, [2 * H, H], 2))
         for a_rz, a_n, (rz, r, z, n, kept, taken, h_prev, h) in zip(ax_rz, ax_n, steps, strict=True):
             torch.addmm(b_rz, h_prev, U_rz_T, out=rz).add_(a_rz).sigmoid_()
-            torch.addmm(b_n, mul(r, h_prev, out=rh), U_n_T, out=n).add_(a_n).tanh_()
-            sub(one, z, out=flip)
-            mul(z, kept, out=h).add_(flip.mul_(taken))
+            torch.addmm(b_n, torch.mul(r, h_prev, out=rh), U_n_T, out=n).add_(a_n).tanh_()
+            torch.lerp(taken, kept, z, out=h)
