@@ -61,4 +61,4 @@ if not layout.presenting():
                 script = partial(path_script, model, source, scene.title, caption, whatif=whatif)
                 layout.scene(scene, configuration, script)
 
-state.check_link((*TABLE.values(), *trained.TABLE.values()))
+state.check_link((*TABLE.values(), *trained.TABLE.values()), later=() if found else trained.LATER)

@@ -9,7 +9,7 @@ from rnnviz.engine.validation import sequences
 from rnnviz.runs import pool
 from rnnviz.training_script import example_script
 from rnnviz.ui import lab, lab_inside, layout, state
-from rnnviz.ui.lab_controls import LAB, choose_job
+from rnnviz.ui.lab_controls import INSIDE, LAB, choose_job
 
 layout.header(
     "Memory lab",
@@ -27,7 +27,7 @@ if shown is None:
 else:
     task, batch = shown.task, sequences(shown.task, shown.length)
     b = (index - 1) % batch.x.shape[1]
-    fig = example(task, batch, b, f"{task.source}. Sequence {b + 1} of those that no model trains on")
+    fig = example(task, batch, b, f"{task.source}. Sequence {b + 1} of those that runs are judged by")
     sequence = partial(
         layout.figure,
         fig,
@@ -39,6 +39,7 @@ else:
         st.markdown(f"**{layout.escape(task.title)}.** {layout.escape(task.question)}")
     with start:
         lab.buttons(runs, run, job)
+    lab.others(runs, run)
     if run is None:
         sequence()
         lab.promise(shown)
@@ -47,4 +48,4 @@ else:
             st.caption("This run is of other settings than those on the left; Start trains those.")
         lab.live(runs, run, sequence, partial(lab_inside.rest, run, batch, b))
 
-state.check_link(LAB.values())
+state.check_link(LAB.values(), later=INSIDE.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rnnviz.engine.optimisers import TITLES
 from rnnviz.engine.stack import READOUT, stream
 from rnnviz.engine.task import Task
 from rnnviz.engine.train import TrainConfig
@@ -14,7 +15,6 @@ from rnnviz.runs import Job
 from rnnviz.script import drawn, embedded, indent, opening, quoted, tuple_of, zero_states
 from rnnviz.training_template import BATCH, HEAD, REACH, TRAIN, UPDATES
 
-_OPTIMISERS = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}
 _IMPORTS = "import torch\nfrom torch import Tensor\nfrom typing import NamedTuple"
 _NAMES = (
     *("length", "D", "O", "measure", "unseen", "seeds", "steps", "batch_size", "eval_every", "reach_every"),
@@ -107,8 +107,7 @@ def _sources(task: Task, reserved: Iterable[str]) -> Sources:
     """The lines that a task's functions count on."""
     sources = Sources(_IMPORTS, ("Batch",), (*_NAMES, *reserved))
     for part in task.parts:
-        if isinstance(part, str):
-            sources.add(part)
+        sources.add(part)
     return sources
 
 
@@ -147,7 +146,7 @@ def _settings(config: TrainConfig) -> dict[str, str]:
         "batch_size": repr(config.batch_size),
         "eval_every": repr(config.eval_every),
         "reach_every": repr(config.state_grads_every or 1),
-        "optimiser": f"torch.optim.{_OPTIMISERS[config.optimizer]}",
+        "optimiser": f"torch.optim.{TITLES[config.optimizer]}",
         "lr": repr(config.lr),
         "clip": clip,
         "stop_at": "None  # never" if config.stop_at is None else f"{config.stop_at!r}  # by every seed",

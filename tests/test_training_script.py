@@ -17,6 +17,7 @@ import torch
 from rnnviz.charts import before_after as before_after_module
 from rnnviz.charts import example as example_module
 from rnnviz.engine.learning import learning_of
+from rnnviz.engine.optimisers import OPTIMISERS, TITLES
 from rnnviz.engine.train import TrainConfig, train
 from rnnviz.engine.validation import sequences
 from rnnviz.experiment import TaskSequence, Trained
@@ -424,3 +425,8 @@ def test_the_reach_of_gradients_is_the_engine_s(change):
                 assert (int(row["seed"]), int(row["step"]), int(row["t"])) == (seed, record.step, t)
                 assert float(row["norm"]) == pytest.approx(norm, rel=1e-9)
     assert next(rows, None) is None
+
+
+def test_every_optimiser_has_the_title_that_pytorch_knows():
+    assert list(TITLES) == list(OPTIMISERS)
+    assert all(hasattr(torch.optim, title) for title in TITLES.values())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rnnviz.charts import pixels
 from rnnviz.charts.figure import Columns, Figure, layered
 from rnnviz.charts.paint import paint
-from rnnviz.charts.rows import Rows
+from rnnviz.charts.rows import Rows, of
 from rnnviz.charts.strips import HOVER_LIMIT
 from rnnviz.charts.theme import DIVERGING, QUANTITY, domain
 from rnnviz.charts.words_along import Word, fitting, left_out, rare
@@ -138,9 +138,6 @@ def _skeleton() -> dict[str, Any]:
     word = alt.Color("ink:N", legend=None).scale(domain=domain(QUANTITY, ["h"]))
     over = {"x": x, "x2": "x2:Q", "y": y, "y2": "y2:Q"}
     beside = {"x": alt.value(0), "y": y, "text": "label:N"}
-
-    def of(kind: str) -> alt.Chart:
-        return alt.Chart().transform_filter(f"datum.kind == '{kind}'")
 
     layers = [
         of("span").mark_point(opacity=0).encode(x=x, y=y),

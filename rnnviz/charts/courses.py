@@ -14,6 +14,7 @@ from rnnviz.charts.figure import Columns
 
 if TYPE_CHECKING:
     from rnnviz.engine.learning import Learning
+    from rnnviz.engine.train import Divergence
 
 Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]
@@ -121,6 +122,12 @@ def last_words(c: Course, percent: bool) -> str:
     seeds = f", {len(own)} of {K} seeds from {low} to {high}" if K > 1 else ""
     gone = f", {len(c.run.diverged)} diverged" if c.run.diverged else ""
     return f"{c.title} {m} at step {c.last[there[-1]]}{seeds}{gone}"
+
+
+def divergence_words(run: Learning, d: Divergence) -> str:
+    """Which model went out of bounds, when, and how large its gradient was at the update before."""
+    before = f"; gradient norm before it {d.grad_norm_before:.3g}" if d.step > 1 else ""
+    return f"{run.config.spec.title}, seed {d.seed}: {d.what} at step {d.step}{before}"
 
 
 def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:

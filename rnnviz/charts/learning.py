@@ -51,7 +51,7 @@ def metric_curves(
     n = points_of([len(run.eval_steps) for run in runs])
     words = Words(
         "metric",
-        "And on sequences it has never seen?",
+        "How well does it do where it is judged?",
         averaged(caption, n, "validations"),
         title_of_metric if percent else f"{title_of_metric}, log scale",
         percent,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,29 +12,24 @@ from rnnviz.charts.figure import Columns
 
 if TYPE_CHECKING:
     from rnnviz.engine.learning import Learning
+    from rnnviz.engine.task import Metric
 
 NONE = "—"
 
 
 def outcomes(
-    runs: Sequence[Learning],
-    success: float,
-    higher_is_better: bool,
-    metric_title: str,
-    parameters: Sequence[int],
-    ms_per_step: Sequence[float],
+    runs: Sequence[Learning], metric: Metric, parameters: Sequence[int], ms_per_step: Sequence[float]
 ) -> Columns:
     """Who solved the task, when, and at what price, as equally long lists.
 
     Args:
         runs: one a cell.
-        success: the validation figure at which a seed counts as having solved it.
-        higher_is_better: the direction of success.
-        metric_title: what the figure is called.
+        metric: how the task is judged, and at which figure a seed counts as having solved it.
         parameters: of one model, one a run.
         ms_per_step: of all seeds together, one a run.
     """
-    firsts = [first_success(run, success, higher_is_better) for run in runs]
+    firsts = [first_success(run, metric) for run in runs]
+    figure = (lambda v: f"{100 * v:.3g} %") if metric.percent else (lambda v: f"{v:.3g}")
     return {
         "cell": [run.config.spec.title for run in runs],
         "hidden size": [run.config.hidden_size for run in runs],
@@ -43,26 +38,37 @@ def outcomes(
         "seeds solved": [
             f"{len(steps)} of {len(run.config.seeds)}" for run, steps in zip(runs, firsts, strict=True)
         ],
-        "steps to success": [_summary(np.array(steps, float), "{:,.0f}") for steps in firsts],
-        f"final {metric_title}": [_summary(_final(run), "{:.3g}") for run in runs],
+        "steps to success": [_steps(run, steps) for run, steps in zip(runs, firsts, strict=True)],
+        f"final {metric.title}": [_summary(_final(run), figure) for run in runs],
         "updates clipped": [_clip_rate(run) for run in runs],
         "ms per step": [round(float(ms), 2) for ms in ms_per_step],
         "diverged": [f"{len(run.diverged)} of {len(run.config.seeds)}" for run in runs],
     }
 
 
-def first_success(run: Learning, success: float, higher_is_better: bool) -> list[int]:
+def first_success(run: Learning, metric: Metric) -> list[int]:
     """The step of the first validation at which each seed had reached it; without seeds that never did."""
-    # As `Metric.reached` has it: NaN never is.
-    reached = run.metric >= success if higher_is_better else run.metric <= success
-    return [int(run.eval_steps[own.argmax()]) for own in reached.T if own.any()]
+    firsts = []
+    for own in run.metric.T.tolist():
+        steps = zip(run.eval_steps.tolist(), own, strict=True)
+        firsts += [step for step, value in steps if metric.reached(value, metric.success)][:1]
+    return firsts
+
+
+def _steps(run: Learning, firsts: Sequence[int]) -> str:
+    """When seeds succeeded, and how many did not where some did."""
+    failed = len(run.config.seeds) - len(firsts)
+    said = _summary(np.array(firsts, float), "{:,.0f}".format)
+    return f"{said}, {failed} never" if firsts and failed else said
 
 
 def _final(run: Learning) -> NDArray[np.float64]:
     """The last validation figure of the seeds that are left."""
-    last: NDArray[np.float64] = run.metric[-1] if len(run.metric) else np.array([])
-    left: NDArray[np.float64] = last[~np.isnan(last)]
-    return left
+    if not len(run.metric):
+        return np.array([])
+    gone = {d.seed for d in run.diverged}
+    left = run.metric[-1, [seed not in gone for seed in run.config.seeds]]
+    return left[~np.isnan(left)]
 
 
 def _clip_rate(run: Learning) -> str:
@@ -73,9 +79,9 @@ def _clip_rate(run: Learning) -> str:
     return f"{100 * run.clipped[alive].mean():.3g} %" if alive.any() else NONE
 
 
-def _summary(values: NDArray[np.float64], form: str) -> str:
+def _summary(values: NDArray[np.float64], say: Callable[[float], str]) -> str:
     """Median, and the range where there are several."""
     if not len(values):
         return NONE
-    middle, low, high = (form.format(v) for v in (np.median(values), values.min(), values.max()))
+    middle, low, high = (say(float(v)) for v in (np.median(values), values.min(), values.max()))
     return f"{middle} ({low} to {high})" if len(values) > 1 else middle

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rnnviz.charts import log_axis, pixels
 from rnnviz.charts.figure import Columns, Figure, layered
 from rnnviz.charts.paint import paint
-from rnnviz.charts.rows import Rows
+from rnnviz.charts.rows import Rows, of
 from rnnviz.charts.strips import HOVER_LIMIT
 from rnnviz.charts.theme import CELL, DECADES, domain
 
@@ -140,9 +140,9 @@ def _cells(panels: Sequence[Panel], T: int) -> Columns:
                 y=np.tile(panel.top + 1 - t / T, P).tolist(),
                 y2=np.tile(panel.top + 1 - (t - 1) / T, P).tolist(),
                 label=[
-                    f"{name}, training step {step}, t = {u}: {log_axis.number(power)}"
-                    for step, line in zip(steps.tolist(), panel.logs.tolist(), strict=True)
-                    for u, power in enumerate(line, 1)
+                    f"{name}, training step {step}, t = {u + 1}: {_say(panel, p, u)}"
+                    for p, step in enumerate(steps.tolist())
+                    for u in range(own)
                 ],
             )
     return rows.columns
@@ -150,11 +150,27 @@ def _cells(panels: Sequence[Panel], T: int) -> Columns:
 
 def _words(panel: Panel) -> str:
     name = panel.run.config.spec.title
-    there = panel.logs[-1][~np.isnan(panel.logs[-1])] if len(panel.logs) else np.array([])
-    if not len(there):
-        return f"{name}: nothing yet." if not len(panel.logs) else f"{name}: no seed is left."
-    first, last = log_axis.number(float(there[0])), log_axis.number(float(there[-1]))
-    return f"{name}, training step {panel.run.asked_steps[-1]}: {first} at t = 1, {last} at t = {len(there)}."
+    if not len(panel.logs):
+        return f"{name}: nothing yet."
+    T = int((~np.isnan(panel.logs[-1])).sum())
+    if not T:
+        return f"{name}: no seed is left."
+    first, last = (_say(panel, -1, u) for u in (0, T - 1))
+    return f"{name}, training step {panel.run.asked_steps[-1]}: {first} at t = 1, {last} at t = {T}."
+
+
+def _say(panel: Panel, p: int, u: int) -> str:
+    """A mean in words; of a zero, why it is one, and in how many seeds."""
+    power, config = float(panel.logs[p, u]), panel.run.config
+    if power != -np.inf:
+        return log_axis.number(power)
+    norms = panel.run.state_grad_norms[p, :, u]
+    zeros, alive = int((norms == 0).sum()), int((~np.isnan(norms)).sum())
+    if config.truncate is not None:
+        said = "0, cut by truncation"
+    else:
+        said = "< 1e-38" if config.dtype == "float32" else log_axis.number(power)
+    return said if zeros == alive else f"{said} in {zeros} of {alive} seeds"
 
 
 def _table(runs: Sequence[Learning]) -> Columns:
@@ -196,9 +212,6 @@ def _skeleton(count: int) -> dict[str, Any]:
     )
     color = alt.Color("cell:N", legend=None).scale(domain=domain(CELL, list(CELL)))
     at_end = alt.value(alt.expr("width + 84"))
-
-    def of(kind: str) -> alt.Chart:
-        return alt.Chart().transform_filter(f"datum.kind == '{kind}'")
 
     def picture(kind: str, **properties: Any) -> alt.Chart:
         chart: alt.Chart = of(kind).mark_image(aspect=False, smooth=False, **properties)

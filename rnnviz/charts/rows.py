@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import altair as alt
+
 
 class Rows:
     """Rows of several kinds, a list a column."""
@@ -18,3 +20,8 @@ class Rows:
         for name, column in self.columns.items():
             value = given.get(name)
             column += value if isinstance(value, list) else [value] * count
+
+
+def of(kind: str) -> alt.Chart:
+    """A chart of a figure's rows of one kind."""
+    return alt.Chart().transform_filter(f"datum.kind == '{kind}'")

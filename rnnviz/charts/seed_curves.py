@@ -16,9 +16,9 @@ import altair as alt
 import numpy as np
 
 from rnnviz.charts import log_axis
-from rnnviz.charts.courses import Course, Floats, last_words, middle, point_words
+from rnnviz.charts.courses import Course, Floats, divergence_words, last_words, middle, point_words
 from rnnviz.charts.figure import Columns, Figure, layered
-from rnnviz.charts.rows import Rows
+from rnnviz.charts.rows import Rows, of
 from rnnviz.charts.theme import CELL, domain
 from rnnviz.charts.words_along import spread_within
 
@@ -148,9 +148,7 @@ def _add_crosses(rows: Rows, k: int, c: Course, words: Words, high: float) -> No
         x, place = float(gone.step), high
         if len(there):
             x, place = float(c.x[there[-1]]), float(_place(own[there[-1:]], words)[0][0])
-        before = f"; gradient norm before it {gone.grad_norm_before:.3g}" if gone.step > 1 else ""
-        label = f"{c.title}, seed {gone.seed}: {gone.what} at step {gone.step}{before}"
-        here = {"x": x, "place": place, "label": label}
+        here = {"x": x, "place": place, "label": divergence_words(c.run, gone)}
         rows.add(1, kind="cross", run=k, cell=c.run.config.cell, seed=gone.seed, **here)
 
 
@@ -202,9 +200,6 @@ def _skeleton(y_title: str) -> dict[str, Any]:
     y = alt.Y("place:Q").scale(zero=False, nice=False)
     color = alt.Color("cell:N", legend=None).scale(domain=domain(CELL, list(CELL)))
     tip = alt.Tooltip("label:N", title=" ")
-
-    def of(kind: str) -> alt.Chart:
-        return alt.Chart().transform_filter(f"datum.kind == '{kind}'")
 
     layers = [
         *log_axis.tick_layers(y_title, y),

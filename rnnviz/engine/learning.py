@@ -26,7 +26,8 @@ class Learning:
         clipped: (N,K), bool.
         eval_steps, metric: (M,) and (M,K): validation figures, and when; step 0 is before training.
         asked_steps, state_grad_norms: (P,) and (P,K,T): ‖∂L/∂h_t‖₂ for t = 1…T, and when. Where sequences
-            differ in length from batch to batch, T is the longest, and NaN stands behind the others' end.
+            differ in length from batch to batch, T is the longest, and NaN stands behind the others' end,
+            as it does after a divergence.
         diverged: models that went out of bounds.
         solved: whether the stop figure is reached.
         finished: whether no record follows.
@@ -50,6 +51,11 @@ class Learning:
         """The last update."""
         return int(self.steps[-1]) if len(self.steps) else 0
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays."""
+        return sum(getattr(self, name).nbytes for axis, names in _AXES.items() for name in (axis, *names))
+
     def upto(self, step: int) -> Learning:
         """The same as it stood after an update."""
         cut: dict[str, Any] = {}
@@ -57,7 +63,10 @@ class Learning:
             n = int(np.searchsorted(getattr(self, axis), step, "right")) if step else 0
             cut |= {name: getattr(self, name)[:n] for name in (axis, *names)}
         early = tuple(d for d in self.diverged if d.step <= step)
-        return replace(self, **cut, diverged=early, solved=False, finished=False)
+        whole = step >= self.step
+        return replace(
+            self, **cut, diverged=early, solved=whole and self.solved, finished=whole and self.finished
+        )
 
     def then(self, other: Learning) -> Learning:
         """Both, one after the other."""

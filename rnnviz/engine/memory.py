@@ -29,7 +29,7 @@ class _Lent(np.ndarray[Any, Any]):
 
 
 def empty(like: Tensor, *shape: int) -> Tensor:
-    """An empty tensor of this shape, of ``like``'s type and device, whose memory may have been used before."""
+    """An empty tensor of this shape, type and device of ``like``; its memory may have been used before."""
     size = int(np.prod(shape)) * like.element_size()
     if size < LEAST or like.device.type != "cpu":
         return like.new_empty(shape)

@@ -45,3 +45,6 @@ OPTIMISERS: dict[str, Callable[[Sequence[Tensor], float], Optimiser]] = {
     "sgd": partial(Optimiser, partial(optim.SGD, fused=True)),
     "rmsprop": partial(Optimiser, optim.RMSprop),
 }
+
+# What people call them: the names of their classes in torch.optim, too.
+TITLES = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}

@@ -114,8 +114,7 @@ class Task:
             those trained on, as longer ones; `draw` where None.
         landmarks: ``length -> ((loss, words), …)``: further levels of the loss worth a line, e.g. what one
             gets who knows one of two numbers.
-        parts: the functions and constants (as source text) that make up ``draw``, in order, for scripts;
-            they use nothing but torch and the standard library, or say so.
+        parts: source lines that ``draw`` counts on beside functions, such as constants.
         caution: what a result on this task does not show, or "".
     """
 
@@ -136,7 +135,7 @@ class Task:
     landmarks: Callable[[int], tuple[tuple[float, str], ...]] = field(
         default=lambda _: (), compare=False, repr=False
     )
-    parts: tuple[Callable[..., object] | str, ...] = field(default=(), compare=False, repr=False)
+    parts: tuple[str, ...] = field(default=(), compare=False, repr=False)
     caution: str = ""
 
     @property

@@ -42,7 +42,8 @@ class Record:
         clipped: whether it was clipped, (K,), bool.
         evaluated: whether ``metric`` is of this very step.
         untrained: the validation figure before training, (K,); None after the first step.
-        state_grad_norms: ‖∂L/∂h_t‖₂ over batch and units for t = 1…T, (K,T), float64; None where not asked.
+        state_grad_norms: ‖∂L/∂h_t‖₂ over batch and units for t = 1…T, (K,T), float64; None where not
+            asked, NaN after a divergence.
         diverged: models that went out of bounds at this step.
         solved: whether ``stop_at`` is reached.
         last: whether no record follows.
@@ -131,6 +132,8 @@ class Training:
         norms = global_norms(gradients)
         before, self._grad_norm = self._grad_norm, norms
         new = self._mark(loss, norms, before)
+        if state_grad_norms is not None:
+            state_grad_norms[~self._alive] = torch.nan
         limit = float("inf") if config.clip is None else config.clip
         self._update(gradients, clip_coefficients(norms, limit))
         untrained = self._metric.clone() if self.step == 1 else None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from rnnviz.engine import check
 from rnnviz.engine.cells import CELLS
 from rnnviz.engine.optimisers import OPTIMISERS
+from rnnviz.engine.params import init_params
 from rnnviz.engine.schemes import SCHEMES
 from rnnviz.engine.spec import CellSpec
 from rnnviz.engine.task import Task
@@ -86,7 +88,9 @@ class TrainConfig:
         if self.stop_at is not None:
             check.real("stop_at", self.stop_at, -1e9, 1e9)
         self.memory_task.check(self.batch_size, self.length)
-        _ = self.spec  # refuses options that the cell has not
+        # Of one unit: refuses options, schemes and biases that the cell has not, as the real ones would.
+        options: dict[str, Any] = {"forget_bias": self.forget_bias, **dict(self.scheme_options)}
+        init_params(self.spec, 1, 1, 0, self.scheme, **options)
 
     @property
     def memory_task(self) -> Task:

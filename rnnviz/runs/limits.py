@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from rnnviz.engine.validation import COUNT
 from rnnviz.runs.job import Job
 
 VARIABLE = "RNNVIZ_LIMITS"
@@ -24,16 +25,16 @@ class Limit:
 
 LIMITS = {
     "steps": Limit(20_000, "Training steps", "so that the people of a room take turns"),
-    "length": Limit(1_000, "Time steps of a sequence", "so that one update takes less than a second"),
+    "length": Limit(1_200, "Time steps of a sequence", "so that one update takes less than a second"),
     "batch": Limit(512, "Sequences a batch", "so that one update takes less than a second"),
-    "units": Limit(256, "Hidden units", "so that one update takes less than a second"),
+    "units": Limit(600, "Hidden units", "so that one update takes less than a second"),
     "seeds": Limit(10, "Seeds", "so that their curves can be told apart"),
     "parameters": Limit(1_000_000, "Parameters of a model", "so that every saved step fits into memory"),
-    "memory": Limit(1e9, "Bytes that one update keeps", "so that the machine does not swap"),
+    "memory": Limit(1e9, "Bytes that training works with", "so that the machine does not swap"),
     "work": Limit(2e13, "Parameters × time steps × sequences of a run", "which is about an hour"),
     "waiting": Limit(20, "Runs in the queue", "so that nobody waits in vain"),
     "own": Limit(4, "Runs of one person at a time", "so that others have their turn"),
-    "kept": Limit(100, "Finished runs kept", "so that the memory does not fill up"),
+    "kept": Limit(2e9, "Bytes that runs at rest keep", "so that the memory does not fill up"),
 }
 
 
@@ -73,9 +74,12 @@ def check(job: Job) -> None:
         refuse("units", H)
         refuse("seeds", K)
         refuse("parameters", parameters)
-        numbers = T * K * B * (H * (2 * G + 4) + 3 * job.task.output_size + job.task.input_size)
-        refuse("memory", numbers * (8 if config.dtype == "float64" else 4))
-        work += float(parameters) * T * B * K * config.steps
+        O, judged = job.task.output_size, -(-config.steps // config.eval_every) + 1
+        an_update = T * K * B * (H * (2 * G + 4) + 3 * O + job.task.input_size)
+        a_validation = 2 * T * K * COUNT * O
+        refuse("memory", (an_update + a_validation) * (8 if config.dtype == "float64" else 4))
+        # Forward alone is a third of an update.
+        work += float(parameters) * T * K * (B * config.steps + COUNT * judged / 3)
     refuse("work", work)
 
 

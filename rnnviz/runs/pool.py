@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -17,6 +18,9 @@ from rnnviz.runs.pipe import receive, send
 from rnnviz.runs.run import CANCELLED, DIED, FINISHED, PAUSED, QUEUED, RUNNING, Run
 
 VARIABLE = "RNNVIZ_WORKERS"
+MOST_WORKERS = 8  # that come unasked; each holds a torch of 300 MB
+STOPPED = "stopped"  # how a run ends whose worker was told to stop
+_log = logging.getLogger(__name__)
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -30,23 +34,22 @@ class Pool:
         self._busy: dict[str, _Worker] = {}
         self._wish: dict[str, str] = {}  # what a run becomes when its worker has stopped
         self._changed = threading.Condition()
-        for _ in range(workers):
-            threading.Thread(target=self._serve, daemon=True, name="runs").start()
+        for k in range(workers):
+            # One process is there before it is needed; the others come when they are.
+            threading.Thread(target=self._serve, args=(k == 0,), daemon=True, name="runs").start()
 
     def submit(self, job: Job, owner: str) -> Run:
-        """Queue a job.
+        """Queue a job; one's own run of the very same job, if it is still on its way, is returned instead.
 
         Raises:
             ValueError: more than the limits allow, or a queue that is full.
         """
         limits.check(job)
         with self._changed:
-            active = [run for run in self._runs.values() if run.active]
-            limits.refuse("own", sum(run.owner == owner for run in active) + 1)
-            limits.refuse("waiting", len(self._queue) + 1)
+            for run in self._runs.values():
+                if run.active and run.owner == owner and run.job == job:
+                    return run
             run = Run(job, owner)
-            self._runs[run.id] = run
-            self._forget()
             self._enqueue(run)
         return run
 
@@ -58,6 +61,14 @@ class Pool:
         """A finished run of these very configurations: it would come out the same again."""
         found = [run for run in list(self._runs.values()) if run.status == FINISHED and run.job == job]
         return found[-1] if found else None
+
+    def unfinished(self, owner: str) -> list[Run]:
+        """One's own runs that learn, wait or pause, the oldest first."""
+        return [
+            run
+            for run in list(self._runs.values())
+            if run.owner == owner and (run.active or run.status == PAUSED)
+        ]
 
     def ahead(self, run: Run) -> int | None:
         """How many runs come before this one in the queue; None if it does not wait."""
@@ -73,11 +84,13 @@ class Pool:
         self._stop(run, CANCELLED)
 
     def resume(self, run: Run) -> None:
-        """Queue a run again: it goes on from where it stood, to the bit."""
+        """Queue a run at rest again: it goes on from where it stood, to the bit.
+
+        Raises:
+            ValueError: more runs than the limits allow.
+        """
         with self._changed:
             if not run.active and run.status != FINISHED:
-                self._wish.pop(run.id, None)
-                run.rewind()
                 self._enqueue(run)
 
     def processes(self) -> list[int]:
@@ -85,7 +98,12 @@ class Pool:
         return [worker.pid for worker in list(self._busy.values())]
 
     def _enqueue(self, run: Run) -> None:
+        active = [other for other in self._runs.values() if other.active]
+        limits.refuse("own", sum(other.owner == run.owner for other in active) + 1)
+        limits.refuse("waiting", len(self._queue) + 1)
+        run.rewind()
         run.now(QUEUED)
+        self._runs[run.id] = run
         self._queue.append(run)
         self._changed.notify()
 
@@ -94,39 +112,59 @@ class Pool:
             if run in self._queue:
                 self._queue.remove(run)
                 run.now(status)
-            elif run.id in self._busy:
+            elif run.status == RUNNING:
                 self._wish[run.id] = status
-                self._busy[run.id].say(("stop",))
-            elif run.status in (PAUSED, DIED) and status == CANCELLED:
+                if run.id in self._busy:
+                    self._busy[run.id].say(("stop",))
+            elif run.status == PAUSED:
                 run.now(status)
 
     def _forget(self) -> None:
         """Let go of the oldest runs at rest, beyond what is kept."""
-        resting = [run for run in self._runs.values() if not run.active]
-        resting.sort(key=lambda run: run.changed)
-        for run in resting[: max(0, len(resting) - int(limits.limits()["kept"].most))]:
-            del self._runs[run.id]
+        resting = sorted((r for r in self._runs.values() if not r.active), key=lambda r: r.changed)
+        kept = sum(run.nbytes for run in resting)
+        while kept > limits.limits()["kept"].most and len(resting) > 1:
+            oldest = resting.pop(0)
+            kept -= oldest.nbytes
+            del self._runs[oldest.id]
 
-    def _serve(self) -> None:
+    def _serve(self, early: bool) -> None:
         """One worker's life, and its successors'."""
-        worker = _Worker()
+        worker = _Worker() if early else None
         while True:
             with self._changed:
                 while not self._queue:
                     self._changed.wait()
                 run = self._queue.pop(0)
-                if not worker.alive:
-                    worker.end()
-                    worker = _Worker()
-                self._busy[run.id] = worker
                 run.now(RUNNING)
-                worker.say(("run", run.job, run.checkpoints))
-            status, why = self._follow(run, worker)
+            try:
+                if worker is None or not worker.alive:
+                    if worker:
+                        worker.end()
+                    worker = _Worker()
+                worker.say(("run", run.job, run.checkpoints))  # a large one waits until the worker reads
+                with self._changed:
+                    self._busy[run.id] = worker
+                    if run.id in self._wish:
+                        worker.say(("stop",))
+                status, why = self._follow(run, worker)
+            except Exception as error:  # whatever it is, the thread must be there for the next run
+                _log.error("a run failed", exc_info=error)
+                status, why = DIED, f"The run failed ({type(error).__name__})."
+                if worker:
+                    worker.kill()
             with self._changed:
-                del self._busy[run.id]
+                self._busy.pop(run.id, None)
+                wish = self._wish.pop(run.id, None)
+                if status == STOPPED:
+                    status = wish or CANCELLED
+                elif status == DIED and wish == CANCELLED:
+                    status, why = CANCELLED, ""
                 run.now(status, why)
+                self._forget()
 
-    def _follow(self, run: Run, worker: _Worker) -> tuple[str, str]:
+    @staticmethod
+    def _follow(run: Run, worker: _Worker) -> tuple[str, str]:
         """Take what a worker sends until a run ends; how it ended, and why."""
         while (message := worker.hear()) is not None:
             match message:
@@ -135,23 +173,23 @@ class Pool:
                 case ("finished",):
                     return FINISHED, ""
                 case ("stopped",):
-                    return self._wish.pop(run.id, CANCELLED), ""
+                    return STOPPED, ""
                 case ("failed", sentence):
-                    return DIED, f"The run failed: {sentence}"
-        wish = self._wish.pop(run.id, None)
-        return (CANCELLED, "") if wish == CANCELLED else (DIED, f"Its process ended ({worker.end()}).")
+                    return DIED, f"The run failed: {sentence}."
+        return DIED, f"Its process ended ({worker.end()})."
 
 
 class _Worker:
     """A process and its pipes."""
 
     def __init__(self) -> None:
-        # Only what is needed: a worker reads no settings of Streamlit's and no terminal.
+        # In a session of its own: Ctrl-C in the server's terminal is not for it; it ends with its input.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "rnnviz.runs.worker"],
             cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            start_new_session=True,
         )
 
     @property
@@ -167,7 +205,12 @@ class _Worker:
         try:
             send(self._pipe(self._process.stdin), message)
         except OSError:
-            self._process.kill()
+            self.kill()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self.end()
 
     def hear(self) -> tuple[Any, ...] | None:
         return receive(self._pipe(self._process.stdout))
@@ -206,5 +249,12 @@ def pool() -> Pool:
             given = os.environ.get(VARIABLE)
             if given is not None and not (given.isdecimal() and 1 <= int(given) <= 64):
                 raise ValueError(f"{VARIABLE} is “{given[:20]}”; allowed: 1 to 64.")
-            _one.append(Pool(int(given) if given else max(1, (os.cpu_count() or 2) - 1)))
+            _one.append(Pool(int(given) if given else max(1, min(MOST_WORKERS, _cores() - 1))))
         return _one[0]
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 2

@@ -21,11 +21,11 @@ Weights = Mapping[str, Tensor]  # name -> (K,…)
 
 @dataclass
 class Progress:
-    """What a worker sends: what happened since the last time, one entry a cell.
+    """What a worker sends: what happened since the last time, one entry a cell, K seeds each.
 
     Attributes:
         learnings: new records.
-        weights: step -> parameters, of newly saved steps.
+        weights: step -> parameters, name -> (K,…), of newly saved steps.
         seconds: time that each cell's updates took.
         checkpoints: to go on from, where the worker sends them; else empty.
     """
@@ -36,7 +36,7 @@ class Progress:
     checkpoints: Sequence[Checkpoint] = ()
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
     """A job and what became of it; one thread writes, any may read.
 
@@ -66,7 +66,7 @@ class Run:
 
     def __post_init__(self) -> None:
         """Nothing has happened yet."""
-        self._begin(0)
+        self._begin()
 
     @property
     def active(self) -> bool:
@@ -97,6 +97,12 @@ class Run:
             left += (learning.config.steps - learning.step) * seconds / learning.step
         return left
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights and records that it keeps."""
+        weights = (value.nbytes for cell in self.weights for kept in cell.values() for value in kept.values())
+        return sum(weights) + sum(learning.nbytes for learning in self.learnings)
+
     def saved_steps(self, cell: int) -> list[int]:
         """The steps whose weights are kept."""
         return sorted(self.weights[cell])
@@ -119,7 +125,7 @@ class Run:
     def rewind(self) -> None:
         """Forget what came after the last checkpoint: a worker that goes on from it will show it again."""
         if not self.checkpoints:
-            self._begin(0)
+            self._begin()
             return
         steps = [kept.step for kept in self.checkpoints]
         pace = [s / max(v.step, 1) for s, v in zip(self.seconds, self.learnings, strict=True)]
@@ -130,7 +136,7 @@ class Run:
         )
         self.seconds = tuple(each * step for each, step in zip(pace, steps, strict=True))
 
-    def _begin(self, _: int) -> None:
+    def _begin(self) -> None:
         n = len(self.job.configs)
         self.learnings = tuple(learning_of(config) for config in self.job.configs)
         self.weights, self.seconds = tuple({} for _ in range(n)), (0.0,) * n

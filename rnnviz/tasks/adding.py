@@ -109,7 +109,6 @@ ADDING = Task(
     baseline=lambda _: Baseline(1 / 6, 1 / 6, "always answers the mean: 1/6"),
     landmarks=lambda _: ((1 / 12, "knows one of the two numbers: 1/12"),),
     example=example_of,
-    parts=(adding,),
 )
 
 ADDING_1997 = Task(
@@ -130,5 +129,4 @@ ADDING_1997 = Task(
     metric=Metric("sequences right within 0.04", near(0.04), True, success=1.0, percent=True),
     baseline=baseline_1997,
     example=example_of,
-    parts=(marked, adding_1997),
 )

@@ -96,7 +96,6 @@ ANBN = Task(
     landmarks=partial(landmarks, 2),
     example=partial(example, "ab"),
     validation=partial(every_n, 2),
-    parts=(strings, anbn),
 )
 
 ANBNCN = Task(
@@ -115,5 +114,4 @@ ANBNCN = Task(
     landmarks=partial(landmarks, 3),
     example=partial(example, "abc"),
     validation=partial(every_n, 3),
-    parts=(strings, anbncn),
 )

@@ -101,7 +101,7 @@ DIGIT_ROWS = Task(
     baseline=baseline,
     example=example,
     validation=judged,
-    parts=(SCRIPT, read_out, digit_rows),
+    parts=(SCRIPT,),
     caution="The last row alone tells some digits apart: a model without memory can beat the baseline.",
 )
 
@@ -120,6 +120,6 @@ DIGIT_PIXELS = Task(
     baseline=baseline,
     example=example,
     validation=judged,
-    parts=(SCRIPT, read_out, digit_pixels),
+    parts=(SCRIPT,),
     caution="These images are 8×8: results on 28×28 MNIST, 784 steps, are not comparable.",
 )

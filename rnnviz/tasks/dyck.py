@@ -131,7 +131,6 @@ DYCK1 = Task(
     baseline=partial(baseline, 1),
     landmarks=partial(landmarks, 1),
     example=partial(example, 1),
-    parts=(walks, dyck, dyck1),
     caution="A counter is enough for one kind of bracket; only two kinds need a stack.",
 )
 
@@ -150,5 +149,4 @@ DYCK2 = Task(
     baseline=partial(baseline, 2),
     landmarks=partial(landmarks, 2),
     example=partial(example, 2),
-    parts=(walks, dyck, dyck2),
 )

@@ -50,7 +50,7 @@ LATCH = Task(
     metric=accuracy("sequences right", 0.99),
     baseline=lambda _: Baseline(math.log(2), 1 / 2, f"guesses: ln 2 = {math.log(2):.4f}"),
     example=example,
-    parts=(f"N, VARIANCE = {N}, {VARIANCE}", latch),
+    parts=(f"N, VARIANCE = {N}, {VARIANCE}",),
     caution=(
         "Guessing weights at random solves this task, too (Hochreiter & Schmidhuber 1997): success here does "
         "not show that a model learns long dependencies well."

@@ -49,5 +49,4 @@ MULTIPLICATION = Task(
     metric=Metric("sequences right within 0.04", near(TOLERANCE), True, 1 - 13 / 2000, percent=True),
     baseline=baseline,
     example=example_of,
-    parts=(marked, multiplication),
 )

@@ -64,7 +64,6 @@ PARITY = Task(
     metric=accuracy("sequences right", 0.99),
     baseline=lambda _: Baseline(log(2), 1 / 2, f"guesses: ln 2 = {log(2):.4f}"),
     example=example,
-    parts=(parity_running, parity),
     caution=CAUTION,
 )
 
@@ -82,6 +81,5 @@ PARITY_RUNNING = Task(
     metric=accuracy("steps right", 0.99),
     baseline=running_baseline,
     example=example,
-    parts=(parity_running,),
     caution=CAUTION,
 )

@@ -114,5 +114,5 @@ REBER = Task(
     baseline=baseline,
     landmarks=landmarks,
     example=example,
-    parts=(f"GOES = {GOES}\nSAYS = {SAYS}", reber),
+    parts=(f"GOES = {GOES}\nSAYS = {SAYS}",),
 )

@@ -49,5 +49,5 @@ RECALL = Task(
     metric=accuracy("sequences right", 0.99),
     baseline=lambda _: Baseline(log(A), 1 / A, f"guesses one of {A}: ln {A} = {log(A):.4f}"),
     example=example,
-    parts=(f"A, DISTRACTORS = {A}, {DISTRACTORS}", recall),
+    parts=(f"A, DISTRACTORS = {A}, {DISTRACTORS}",),
 )

@@ -57,5 +57,4 @@ TEMPORAL_ORDER = Task(
     baseline=lambda _: Baseline(math.log(4), 1 / 4, f"guesses one of four: ln 4 = {math.log(4):.4f}"),
     landmarks=lambda _: ((math.log(2), f"knows one of the two symbols: ln 2 = {math.log(2):.4f}"),),
     example=example,
-    parts=(temporal_order,),
 )

@@ -44,6 +44,5 @@ THREE_TAPS = Task(
     baseline=lambda _: Baseline(2.0, 2.0, "sees the last number only: 2"),
     landmarks=lambda _: ((3.0, "always answers the mean: 3"), (1.0, "remembers one step: 1")),
     example=example,
-    parts=(three_taps,),
     caution="A linear network with three units is exact: no gate is needed here.",
 )

@@ -10,23 +10,23 @@ from functools import partial
 
 import streamlit as st
 
+from rnnviz.charts.courses import divergence_words, say
 from rnnviz.charts.figure import Figure
 from rnnviz.charts.learning import learning_curves, metric_curves
 from rnnviz.charts.reach import reach
 from rnnviz.charts.training_gradients import clip_history, gradient_history
 from rnnviz.runs import Job, Pool, Run
-from rnnviz.runs.run import DIED, FINISHED, PAUSED, QUEUED, RUNNING
+from rnnviz.runs.run import ACTIVE, DIED, FINISHED, PAUSED, QUEUED, RUNNING
 from rnnviz.ui import layout, state
 from rnnviz.ui.lab_controls import LAB, caption_of
 
-CURVES_EVERY, REST_EVERY = 0.2, 1.0  # seconds between pictures of a run that learns
-_NEXT = ("next", "second", "third")
+CURVES_EVERY, GRADIENTS_EVERY = 0.2, 1.0  # seconds between pictures of a run that learns
 
 
 def owner() -> str:
     """The same for all of a browser's tabs, now and after they were closed; nothing that names a person."""
     cookie = st.context.cookies.get("_streamlit_xsrf", "").split("|")
-    with suppress(IndexError, ValueError):
+    with suppress(IndexError, ValueError, ZeroDivisionError):
         mask, token = bytes.fromhex(cookie[1]), bytes.fromhex(cookie[2])
         plain = bytes(byte ^ mask[k % len(mask)] for k, byte in enumerate(token))
         return hashlib.sha256(plain).hexdigest()[:16]
@@ -78,8 +78,8 @@ def buttons(pool: Pool, run: Run | None, job: Job | None) -> None:
                     label,
                     icon=f":material/{icon}:",
                     key=f"lab_{label.lower()}",
-                    on_click=act,
-                    args=(run,),
+                    on_click=_try,
+                    args=(act, run),
                 )
 
 
@@ -88,6 +88,28 @@ def _start(pool: Pool, job: Job) -> None:
         _name(pool.submit(job, owner()).id)
     except ValueError as refusal:
         state.note(str(refusal))
+
+
+def _try(act: Callable[[Run], None], run: Run) -> None:
+    try:
+        act(run)
+    except ValueError as refusal:
+        state.note(str(refusal))
+
+
+def others(pool: Pool, run: Run | None) -> None:
+    """The visitor's other runs that are not at their end, so that none is lost from sight."""
+    for other in pool.unfinished(owner()):
+        if other is not run:
+            where = f"{other.status}, step {other.step:,} of {other.job.configs[0].steps:,}"
+            st.button(
+                f"Your other run: {layout.escape(other.job.task.title)}, length {other.job.length} ({where})",
+                icon=":material/arrow_forward:",
+                type="tertiary",
+                key=f"lab_to_{other.id}",
+                on_click=_name,
+                args=(other.id,),
+            )
 
 
 def _name(run: str) -> None:
@@ -104,12 +126,13 @@ def live(pool: Pool, run: Run, sequence: Callable[[], None], rest: Callable[[], 
         sequence: draws what stands between the curves and the gradients.
         rest: draws what stands under the pictures of a run at rest.
     """
-    if run.active:
-        st.fragment(partial(_curves, pool, run, run.status), run_every=CURVES_EVERY)()
+    status = run.status  # read once: it may change at any moment
+    if status in ACTIVE:
+        st.fragment(partial(_curves, pool, run, status), run_every=CURVES_EVERY)()
         sequence()
-        st.fragment(partial(_gradients, run), run_every=REST_EVERY)()
+        st.fragment(partial(_gradients, run), run_every=GRADIENTS_EVERY)()
     else:
-        _curves(pool, run, run.status)
+        _curves(pool, run, status)
         sequence()
         _gradients(run)
         rest()
@@ -132,7 +155,7 @@ def _curves(pool: Pool, run: Run, status: str) -> None:
                 metric.title,
                 metric.percent,
                 metric.success if goal is None else goal,
-                (baseline.metric, f"without memory: {_figure(baseline.metric, metric.percent)}"),
+                (baseline.metric, f"without memory: {say(baseline.metric, metric.percent)}"),
                 caption,
             ),
         ),
@@ -183,7 +206,7 @@ def said(pool: Pool, run: Run) -> str:
         return f"In the queue: {before}. It starts by itself."
     if run.status == RUNNING:
         left = run.seconds_left()
-        return f"Step {step:,} of {steps:,}" + ("" if left is None else f" · at most {_time(left)} left")
+        return f"Step {step:,} of {steps:,}" + ("" if left is None else f" · about {_time(left)} left")
     if run.status == PAUSED:
         return f"Paused after step {step:,}. Resume goes on from here, to the bit."
     if run.status == DIED:
@@ -210,19 +233,10 @@ def promise(job: Job) -> None:
     )
 
 
-def _figure(value: float, percent: bool) -> str:
-    return f"{100 * value:.3g} %" if percent else f"{value:.3g}"
-
-
 def _time(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def divergences(run: Run) -> list[str]:
     """Every model that went out of bounds, in a sentence each."""
-    return [
-        f"{learning.config.spec.title}, seed {d.seed}: {d.what} at step {d.step}; "
-        f"the gradient's norm before it was {d.grad_norm_before:.3g}. The other seeds went on."
-        for learning in run.learnings
-        for d in learning.diverged
-    ]
+    return [f"{divergence_words(learning, d)}." for learning in run.learnings for d in learning.diverged]

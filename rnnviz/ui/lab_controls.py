@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import streamlit as st
 
 from rnnviz.engine import CELLS
-from rnnviz.engine.optimisers import OPTIMISERS
+from rnnviz.engine.optimisers import OPTIMISERS, TITLES
 from rnnviz.engine.stack import matching_hidden_size, parameter_count
 from rnnviz.engine.task import Task
 from rnnviz.engine.train import TrainConfig
-from rnnviz.runs import Job
+from rnnviz.runs import Job, limits
 from rnnviz.tasks import TASKS
 from rnnviz.ui.controls import SCHEME_NAMES, STRENGTHS
 from rnnviz.ui.state import Choice, Control, Number
 from rnnviz.ui.stops import HeldText, Several, Stops
 
-OPTIMISER_NAMES = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}
-
 
 def _stops(values: tuple[float, ...]) -> dict[str, float]:
     return {f"{value:g}" if value < 1e4 else f"{value:.0f}": value for value in values}
 
+
+# The longest are for those who raise the limit.
+STEPS = _stops((10, 20, 50, 100, 200, 300, 500, 1e3, 2e3, 3e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6))
 
 LAB: dict[str, Control] = {
     "task": Choice(
@@ -43,7 +45,7 @@ LAB: dict[str, Control] = {
         "Training steps, at most",
         "1000",
         "Updates; one batch of new sequences each.",
-        options=_stops((100, 200, 300, 500, 1000, 2000, 3000, 5000, 10_000, 20_000)),
+        options=STEPS,
     ),
     "stop": Choice(
         "lab_stop",
@@ -52,7 +54,7 @@ LAB: dict[str, Control] = {
         "When every seed has reached the source's criterion, or at the last step.",
         options={"when solved": True, "last step": False},
     ),
-    "H": Number("lab_H", "Hidden units H", 32, None, 1, 128, 1),
+    "H": Number("lab_H", "Hidden units H", 32, None, 1, 256, 1),
     "match": Choice(
         "lab_match",
         "Cells have equal",
@@ -61,9 +63,7 @@ LAB: dict[str, Control] = {
         "to its number of parameters.",
         options={"hidden units": False, "parameters": True},
     ),
-    "optimizer": Choice(
-        "lab_opt", "Optimiser", "Adam", options={OPTIMISER_NAMES.get(name, name): name for name in OPTIMISERS}
-    ),
+    "optimizer": Choice("lab_opt", "Optimiser", "Adam", options={TITLES[name]: name for name in OPTIMISERS}),
     "lr": Stops(
         "lab_lr",
         "Learning rate",
@@ -98,11 +98,13 @@ LAB: dict[str, Control] = {
         1,
     ),
     "seed": Number("lab_seed", "First seed", 0, "Draws the weights and the sequences.", 0, 99, 1),
-    "example": Number("lab_example", "Example", 5, "One of the sequences that no model trains on.", 1, 50, 1),
+    "example": Number("lab_example", "Example", 5, "One of the sequences that runs are judged by.", 1, 50, 1),
+    "run": HeldText("lab_run", "Run", "", max_chars=10),
+}
+INSIDE: dict[str, Control] = {
     "inside_cell": Choice("lab_inside_cell", "Cell", "", options={}),
     "inside_seed": Choice("lab_inside_seed", "Seed", "", options={}),
     "inside_step": Stops("lab_inside_step", "After training step", "", options={}),
-    "run": HeldText("lab_run", "Run", "", max_chars=10),
 }
 
 
@@ -112,16 +114,26 @@ def choose_job() -> Job | None:
     Raises:
         ValueError: where the engine cannot train what they say.
     """
-    task = TASKS[LAB["task"].draw()]
-    low, high = task.lengths.low, min(task.lengths.high, 1000)
+    task, table = TASKS[LAB["task"].draw()], limits.limits()
+    low, most = task.lengths.low, table["length"].most
     length = LAB["length"].draw(
-        label=f"Length, {task.lengths.what}", low=low, high=high, default=task.lengths.default
+        label=f"Length, {task.lengths.what}",
+        low=low,
+        high=next(n for n in range(task.lengths.high, low - 1, -1) if n == low or task.steps(n) <= most),
+        default=task.lengths.default,
+        reason=table["length"].reason,
     )
     names = LAB["cells"].draw()
-    seeds, steps = LAB["seeds"].draw(), int(LAB["steps"].draw())
+    seeds = LAB["seeds"].draw(high=int(min(table["seeds"].most, 99)), reason=table["seeds"].reason)
+    allowed = {said: value for said, value in STEPS.items() if value <= table["steps"].most}
+    steps = int(LAB["steps"].draw(options=allowed or {"1": 1}, reason=table["steps"].reason))
     stop = LAB["stop"].draw()
     with st.expander("Model", icon=":material/memory:"):
-        H, match = LAB["H"].draw(), LAB["match"].draw()
+        # A cell with one block needs more than twice the units for as many parameters as one with four.
+        H = LAB["H"].draw(
+            high=max(1, int(min(table["units"].most, 10_000) / 2.3)), reason=table["units"].reason
+        )
+        match = LAB["match"].draw()
         scheme = LAB["scheme"].draw()
         strengths = _strengths(scheme)
         specs = [CELLS[name] for name in names]
@@ -179,22 +191,34 @@ def _strengths(scheme: str) -> tuple[tuple[str, float], ...]:
 
 def caption_of(job: Job) -> str:
     """A job in a few words, for captions."""
-    first, task = job.configs[0], job.task
-    sizes = {config.hidden_size for config in job.configs}
-    H = (
-        f"H = {first.hidden_size}"
-        if len(sizes) == 1
-        else "H = " + ", ".join(f"{config.hidden_size} ({config.spec.title})" for config in job.configs)
-    )
+    first, task, K = job.configs[0], job.task, len(job.configs[0].seeds)
     parts = [
         f"{task.title}, length {job.length}",
-        H,
-        f"{len(first.seeds)} seeds from {first.seeds[0]}",
-        f"{OPTIMISER_NAMES.get(first.optimizer, first.optimizer)} {first.lr:g}",
+        _each(job, lambda config: f"H = {config.hidden_size}"),
+        f"seed {first.seeds[0]}" if K == 1 else f"{K} seeds from {first.seeds[0]}",
+        f"{TITLES[first.optimizer]} {first.lr:g}",
         "no clipping" if first.clip is None else f"clipped at {first.clip:g}",
         f"batches of {first.batch_size}",
-        f"weights: {first.scheme}",
+        _each(job, _weights),
     ]
     if first.truncate:
         parts.append(f"gradients cut after {first.truncate} steps")
+    parts.append(f"{'until solved, ' if first.stop_at is not None else ''}at most {first.steps:,} steps")
     return " · ".join(parts)
+
+
+def _weights(config: TrainConfig) -> str:
+    scheme = " ".join([config.scheme, *(f"{name} {value:g}" for name, value in config.scheme_options)])
+    return f"weights: {scheme}" + (
+        "" if config.forget_bias is None else f", forget bias {config.forget_bias:g}"
+    )
+
+
+def _each(job: Job, say: Callable[[TrainConfig], str]) -> str:
+    """What is said of all cells alike once, else with the names of those of which it is true."""
+    said: dict[str, list[str]] = {}
+    for config in job.configs:
+        said.setdefault(say(config), []).append(config.spec.title)
+    if len(said) == 1:
+        return next(iter(said))
+    return ", ".join(f"{text} ({', '.join(titles)})" for text, titles in said.items())

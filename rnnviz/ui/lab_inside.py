@@ -14,7 +14,7 @@ from rnnviz.runs import Run
 from rnnviz.trained import answers
 from rnnviz.training_script import before_after_script, training_script
 from rnnviz.ui import cached, lab, layout
-from rnnviz.ui.lab_controls import LAB, caption_of
+from rnnviz.ui.lab_controls import INSIDE, caption_of
 from rnnviz.ui.pages import CELL
 
 
@@ -33,14 +33,11 @@ def rest(run: Run, batch: Batch, b: int) -> None:
 
 
 def _table(run: Run) -> None:
-    metric = run.job.task.metric
     ms = [
         1000 * seconds / max(1, learning.step)
         for seconds, learning in zip(run.seconds, run.learnings, strict=True)
     ]
-    columns = outcomes(
-        run.learnings, metric.success, metric.higher_is_better, metric.title, run.job.parameters(), ms
-    )
+    columns = outcomes(run.learnings, run.job.task.metric, run.job.parameters(), ms)
     title, caption = "Which cell solved it, and at what price?", caption_of(run.job)
     layout.table(
         "outcomes",
@@ -58,16 +55,16 @@ def _inside(run: Run, batch: Batch, b: int) -> None:
     seeds = run.job.configs[0].seeds
     left, middle, right = st.columns([2, 2, 5], vertical_alignment="bottom")
     with left:
-        cell = LAB["inside_cell"].draw(
+        cell = INSIDE["inside_cell"].draw(
             options={spec.title: k for k, spec in enumerate(specs)}, default=specs[0].title
         )
     with middle:
-        seed = LAB["inside_seed"].draw(
+        seed = INSIDE["inside_seed"].draw(
             options={str(seed): k for k, seed in enumerate(seeds)}, default=str(seeds[0])
         )
     steps = run.saved_steps(cell)
     with right:
-        step = LAB["inside_step"].draw(options={f"{s}": s for s in steps}, default=f"{steps[-1]}")
+        step = INSIDE["inside_step"].draw(options={f"{s}": s for s in steps}, default=f"{steps[-1]}")
     first, after = (Trained(run.id, cell, seed, at) for at in (steps[0], step))
     caption = f"{after.title} · {caption_of(run.job)} · sequence {b + 1}"
     sequence = TaskSequence(run.job.task.name, run.job.length, b)

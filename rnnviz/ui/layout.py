@@ -99,7 +99,7 @@ def figure(fig: Figure, configuration: Mapping[str, Any], script: Callable[[], s
 
 def picture(fig: Figure) -> None:
     """A figure without its export bar: one that changes by itself."""
-    st.markdown(f"##### {fig.title}")
+    st.markdown(f"##### {escape(fig.title)}")
     st.vega_lite_chart(_on_screen(fig), height=fig.height, width="stretch", key=fig.stem)
     _caption(fig)
 

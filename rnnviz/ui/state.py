@@ -22,12 +22,14 @@ class Control(ABC):
         label: what it says.
         default: left out of the URL.
         help: shown on hover.
+        reason: why no more is allowed, said where a link asks for it.
     """
 
     key: str
     label: str
     default: Any
     help: str | None = None
+    reason: str = field(default="", kw_only=True)
 
     def draw(self, **limits: Any) -> Any:
         """Show the widget and return its value; note what a link asked for and could not have.
@@ -76,7 +78,11 @@ class Control(ABC):
 
     def _refusal(self, raw: str, allowed: str) -> str:
         shown = raw if len(raw) <= 30 else raw[:30] + "…"
-        return f"{self.label} in the link ({self.key}) is “{shown}”; allowed: {allowed}."
+        return f"{self.label} in the link ({self.key}) is “{shown}”; allowed: {allowed}{self._why}."
+
+    @property
+    def _why(self) -> str:
+        return f", {self.reason}" if self.reason else ""
 
 
 @dataclass(frozen=True)
@@ -232,13 +238,17 @@ def take_notes() -> list[str]:
     return list(dict.fromkeys(st.session_state.pop(_NOTES, [])))
 
 
-def check_link(controls: Iterable[Control]) -> None:
+def check_link(controls: Iterable[Control], later: Iterable[Control] = ()) -> None:
     """When all is drawn: note and drop what the link still says, and run again where a control must go back.
 
-    A drawn widget cannot be changed in the same run.
+    A drawn widget cannot be changed in the same run. What the link says of the controls that come ``later``
+    waits for them.
     """
     known = {control.key: control for control in controls}
+    waiting = {control.key for control in later}
     for name in [name for name in st.query_params if name not in st.session_state]:
+        if name in waiting:
+            continue
         if name not in known:
             shown = name if len(name) <= 30 else name[:30] + "…"
             refused: str | None = f"The link names “{shown}”, which this page does not know."

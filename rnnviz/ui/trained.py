@@ -10,14 +10,15 @@ from rnnviz.ui import layout, state
 from rnnviz.ui.state import Choice, Control, Number
 from rnnviz.ui.stops import HeldText, Stops
 
-MOST_STEPS = 400  # of a sequence: what a strip can show
 TABLE: dict[str, Control] = {
     "run": HeldText("cell_run", "Trained run", "", max_chars=10),
     "of": Choice("cell_of", "Cell", "", options={}),
     "seed": Choice("cell_of_seed", "Seed", "", options={}),
     "after": Stops("cell_after", "After training step", "", options={}),
-    "example": Number("cell_example", "Sequence", 1, "One that no model trained on.", 1, 50, 1),
+    "example": Number("cell_example", "Sequence", 1, "One of those that runs are judged by.", 1, 50, 1),
 }
+# What comes only with a run.
+LATER = [control for name, control in TABLE.items() if name != "run"]
 
 
 def choose() -> tuple[Model, TaskSequence] | None:

@@ -15,6 +15,7 @@ from rnnviz.charts.learning import learning_curves, metric_curves
 from rnnviz.charts.theme import CELL
 from rnnviz.charts.words_along import spread_within
 from rnnviz.engine.learning import learning_of
+from rnnviz.engine.train import Divergence
 from rnnviz.export import chart_svg, table_csv
 from tests.charts.learnings import config, learning, three
 
@@ -113,6 +114,19 @@ def test_a_divergence_ends_a_line_with_a_cross_that_says_why():
     (end,) = rows(learning_curves([run], [], ""), "end")
     assert end["label"] == "LSTM, 2 of 3 seeds"
     assert "1 diverged" in learning_curves([run], [], "").description
+
+
+@pytest.mark.parametrize(
+    ("step", "what", "words"),
+    [
+        (340, "loss is nan", "the loss is nan at step 340; gradient norm before it 1.2e+09"),
+        (2, "gradient is inf", "the gradient is inf at step 2; gradient norm before it 1.2e+09"),
+        (1, "loss is nan", "the loss is nan at step 1"),
+    ],
+)
+def test_a_divergence_in_words(step, what, words):
+    gone = Divergence(1, step, f"the {what}", 1.2e9)
+    assert courses.divergence_words(learning("lstm", 1), gone) == f"LSTM, seed 1: {words}"
 
 
 def test_a_seed_lost_at_once_is_marked_at_the_top():
@@ -223,6 +237,7 @@ def test_metrics_on_both_axes():
     assert [row["place"] for row in drawn] == np.median(runs[1].metric, axis=1).tolist()
     assert " %" in drawn[0]["label"]
     for figure in (error, right):
+        assert figure.title == "How well does it do where it is judged?"
         assert_drawable(figure)
 
 

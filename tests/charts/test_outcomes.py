@@ -8,15 +8,18 @@ import pytest
 
 from rnnviz.charts.outcomes import first_success, outcomes
 from rnnviz.engine.learning import learning_of
+from rnnviz.engine.task import Metric
 from rnnviz.export import table_csv
 from rnnviz.tables import table_markdown
 from tests.charts.learnings import config, learning, three
 
 
-def table(runs, success=0.01, higher=False):
-    return outcomes(
-        runs, success, higher, "mean squared error", [11, 22, 33][: len(runs)], [1.234] * len(runs)
-    )
+def judged(title="mean squared error", higher=False, success=0.01, percent=False):
+    return Metric(title, None, higher, success, percent)
+
+
+def table(runs, metric=None):
+    return outcomes(runs, metric or judged(), [11, 22, 33][: len(runs)], [1.234] * len(runs))
 
 
 def test_every_figure_is_the_records():
@@ -32,6 +35,7 @@ def test_every_figure_is_the_records():
             good = [int(s) for s, m in zip(run.eval_steps, run.metric[:, seed], strict=True) if m <= 0.01]
             firsts += good[:1]
         assert found["seeds solved"][k] == f"{len(firsts)} of 3"
+        assert len(firsts) in (0, 3)
         steps = f"{statistics.median(firsts):,.0f} ({min(firsts):,} to {max(firsts):,})" if firsts else "—"
         assert found["steps to success"][k] == steps
         last = [m for m in run.metric[-1].tolist() if m == m]
@@ -56,7 +60,37 @@ def test_every_figure_is_the_records():
 def test_success_is_the_first_validation_that_reaches_it(metric, higher, want):
     run = learning("lstm", 30, K=1, every=10)
     run = replace(run, metric=np.array(metric)[:, None])
-    assert first_success(run, 0.99, higher) == want
+    assert first_success(run, judged(success=0.99, higher=higher)) == want
+
+
+def test_seeds_that_never_succeed_are_said_beside_those_that_do():
+    run = learning("lstm", 30, K=4, every=10)
+    share = np.array([[0.5, 0.99, 0.2, 0.1], [1.0, 0.5, 0.2, 0.1], [1.0, 0.5, 0.2, 1.0]])
+    right = judged("sequences right", higher=True, success=0.99)
+    assert table([replace(run, metric=share)], right)["steps to success"] == ["20 (10 to 30), 1 never"]
+    assert table([replace(run, metric=share * 0.98)], right)["steps to success"] == ["—"]
+    share[1, 2] = 1.0
+    assert table([replace(run, metric=share)], right)["steps to success"] == ["20 (10 to 30)"]
+    share[:, 1:] = 0.0
+    assert table([replace(run, metric=share)], right)["steps to success"] == ["20, 3 never"]
+
+
+def test_percentages_are_written_as_such():
+    run = learning("lstm", 20, K=2, every=10)
+    run = replace(run, metric=np.array([[0.0, 0.0], [0.9966, 1.0]]))
+    right = judged("sequences right", higher=True, success=0.99, percent=True)
+    assert table([run], right)["final sequences right"] == ["99.8 % (99.7 % to 100 %)"]
+    assert table([run])["final mean squared error"] == ["0.998 (0.997 to 1)"]
+
+
+def test_a_seed_that_diverged_after_the_last_validation_has_no_final_figure():
+    run = learning("lstm", 58, K=3, every=25, dies=(1, 55))
+    assert not np.isnan(run.metric).any()
+    low, high = sorted(run.metric[-1, [0, 2]].tolist())
+    final = f"{(low + high) / 2:.3g} ({low:.3g} to {high:.3g})"
+    assert table([run])["final mean squared error"] == [final]
+    shifted = replace(run, config=config("lstm", (1, 7, 3)), metric=np.array([[1.0, 2.0, 3.0]] * 2))
+    assert table([shifted])["final mean squared error"] == ["2.5 (2 to 3)"]
 
 
 def test_a_run_without_records_and_one_without_survivors():

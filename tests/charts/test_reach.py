@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -108,11 +109,30 @@ def test_what_a_pointer_is_told_lies_where_the_pixel_does():
     figure = reach([run], "")
     cells = figure.still["cells"]
     assert len(cells["label"]) == 9
-    assert cells["label"][3] == "LSTM, training step 21, t = 1: exactly 0"
+    assert cells["label"][3] == "LSTM, training step 21, t = 1: < 1e-38"
     assert cells["label"][8] == "LSTM, training step 41, t = 3: not a number"
     assert cells["y2"][0] == pytest.approx(1)
     assert cells["y"][2] == pytest.approx(0)
     assert not reach(three(2000), "").still["cells"]["label"], "too many for a pointer"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, "< 1e-38"),  # float32 cannot hold less: nobody knows that it is 0
+        ({"dtype": "float64"}, "exactly 0"),
+        ({"truncate": 10}, "0, cut by truncation"),
+        ({"truncate": 10, "dtype": "float64"}, "0, cut by truncation"),
+    ],
+)
+def test_a_zero_is_called_what_it_is(more, said):
+    run = learning("rnn", 1, T=3)
+    run = replace(run, config=replace(run.config, **more))
+    run.state_grad_norms[0] = [[0.0, 1e-3, np.nan], [0.0, 0.0, np.nan], [np.nan] * 3]
+    figure = reach([run], "")
+    labels = [label.partition(": ")[2] for label in figure.still["cells"]["label"]]
+    assert labels == [said, f"{said} in 1 of 2 seeds", "not a number"]
+    assert f"RNN, training step 1: {said} at t = 1, {said} in 1 of 2 seeds at t = 2." in figure.description
 
 
 def test_the_specification_is_one_and_its_colours_are_the_themes():

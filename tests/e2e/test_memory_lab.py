@@ -153,7 +153,7 @@ def test_controls_answer_while_a_run_learns(browser: Browser, single: Server):
         slider = page.locator(".st-key-lab_example input[type=range]")
         slider.focus()
         page.keyboard.press("ArrowRight")
-        expect(page.get_by_text("Sequence 6 of those that no model trains on")).to_be_visible()
+        expect(page.get_by_text("Sequence 6 of those that runs are judged by")).to_be_visible()
         expect(page.get_by_text(re.compile(r"Step \d.* left"))).to_be_visible()
         button(page, "Cancel").click()
         expect(page.get_by_text(re.compile("Cancelled after step"))).to_be_visible(timeout=30_000)

@@ -170,7 +170,7 @@ def test_a_finished_checkpoint_yields_nothing_and_a_foreign_one_is_refused():
 
 
 def test_a_model_that_diverges_is_reported_and_the_others_go_on():
-    config = replace(SMALL, dtype="float64", seeds=(3, 8, 5), steps=9)
+    config = replace(SMALL, dtype="float64", seeds=(3, 8, 5), steps=9, state_grads_every=1)
     run = train(config)
     before = [next(run) for _ in range(3)]
     kept = run.checkpoint()
@@ -184,6 +184,8 @@ def test_a_model_that_diverges_is_reported_and_the_others_go_on():
     others = curves(train(replace(config, seeds=(3, 5))))[3:]
     ours = curves(records)
     assert ours[:, [1, 4, 7]].isnan().all()
+    assert all(record.state_grad_norms[1].isnan().all() for record in records)
+    assert all(record.state_grad_norms[[0, 2]].isfinite().all() for record in records)
     torch.testing.assert_close(ours[:, [0, 2, 3, 5, 6, 8]], others, rtol=1e-9, atol=0)
     assert [record.last for record in records] == [False] * 5 + [True]
 
@@ -293,6 +295,9 @@ def test_cells_match_by_parameters():
         ({"dtype": "float16"}, "dtype is 'float16'"),
         ({"stop_at": float("nan")}, "stop_at is nan"),
         ({"options": (("z", "both"),)}, "z is 'both'"),
+        ({"forget_bias": 1.0}, "gru has no forget gate"),
+        ({"scheme_options": (("gain", 2.0),)}, "scheme 'torch' has no option 'gain'"),
+        ({"cell": "rnn", "scheme": "chrono"}, "rnn has no gate that keeps memory"),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -328,5 +333,5 @@ def test_records_gather_into_arrays_and_can_be_cut_and_joined():
             np.testing.assert_array_equal(
                 getattr(early, name), getattr(learning_of(config, records[:cut]), name)
             )
-        assert not early.finished
+        assert early.finished == (cut == 12)
     assert whole.then(learning_of(config)).finished

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+import threading
 import time
 from dataclasses import replace
 
@@ -18,6 +20,7 @@ QUICK = TrainConfig(
 )
 LONG = replace(QUICK, steps=20_000, eval_every=1000, length=40)
 PATIENCE = 60.0
+module = sys.modules[Pool.__module__]
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +139,91 @@ def test_a_worker_that_dies_is_reported_and_the_next_run_gets_a_new_one(pool):
     assert_same(run.learnings[0], LONG, run.step)  # no gap and nothing twice where it was taken up
 
 
+def test_a_cell_that_has_stopped_stays_so_over_a_pause(pool):
+    early = replace(QUICK, steps=20_000, eval_every=10, stop_at=1e6)  # any figure is past it
+    run = pool.submit(Job((early, replace(LONG, length=10))), "a")
+    wait(lambda: run.learnings[0].finished and run.step > 30)
+    pool.pause(run)
+    rest(run)
+    share = run.share
+    pool.resume(run)
+    wait(lambda: run.status == "running")
+    assert run.learnings[0].finished
+    assert run.share >= share > 0.5
+    assert run.learnings[0].step == 10
+    pool.cancel(run)
+    rest(run)
+    assert_same(run.learnings[0], early)
+
+
+def test_a_worker_that_died_idle_is_replaced(pool):
+    first = rest(pool.submit(Job((replace(QUICK, seeds=(11,)),)), "a"))
+    assert first.status == "finished"
+    run = pool.submit(Job((LONG,)), "a")
+    wait(lambda: pool.processes())
+    (process,) = pool.processes()
+    pool.cancel(run)
+    rest(run)
+    os.kill(process, signal.SIGKILL)
+    assert rest(pool.submit(Job((replace(QUICK, seeds=(12,)),)), "a")).status in ("finished", "died")
+    assert rest(pool.submit(Job((replace(QUICK, seeds=(13,)),)), "a")).status == "finished"
+
+
+def test_a_worker_that_cannot_start_is_a_sentence_and_the_next_run_works(monkeypatch):
+    class Broken:
+        def __init__(self):
+            raise OSError("no more processes")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_Worker", Broken)
+        other = Pool(0)
+        threading.Thread(target=other._serve, args=(False,), daemon=True).start()
+        run = rest(other.submit(Job((QUICK,)), "a"))
+        assert (run.status, run.why) == ("died", "The run failed (OSError).")
+    other.resume(run)
+    assert rest(run).status == "finished"
+    assert_same(run.learnings[0], QUICK)
+
+
+def test_cancelling_before_a_worker_has_begun_is_no_race(pool):
+    for act, status in ((pool.cancel, "cancelled"), (pool.pause, "paused")):
+        run = pool.submit(Job((replace(LONG, seeds=(21,)),)), "a")
+        act(run)
+        act(run)
+        assert rest(run).status == status
+    pool.cancel(run)
+
+
+def test_starting_twice_is_one_run_and_only_one_s_own(pool):
+    run = pool.submit(Job((LONG,)), "a")
+    assert pool.submit(Job((LONG,)), "a") is run
+    other = pool.submit(Job((LONG,)), "b")
+    assert other is not run
+    assert pool.unfinished("b") == [other]
+    assert run in pool.unfinished("a")
+    for each in (other, run):
+        pool.cancel(each)
+        rest(each)
+
+
+def test_resuming_keeps_within_the_limits_and_the_oldest_make_room(pool, monkeypatch):
+    paused = pool.submit(Job((replace(LONG, seeds=(31,)),)), "r")
+    pool.pause(paused)
+    rest(paused)
+    monkeypatch.setenv(limits.VARIABLE, "own=1")
+    running = pool.submit(Job((replace(LONG, seeds=(32,)),)), "r")
+    with pytest.raises(ValueError, match="Runs of one person at a time: 2"):
+        pool.resume(paused)
+    assert paused.status == "paused"
+    monkeypatch.setenv(limits.VARIABLE, "own=1,kept=1")
+    pool.cancel(running)
+    rest(running)
+    last = rest(pool.submit(Job((replace(QUICK, seeds=(33,)),)), "r"))
+    wait(lambda: pool.find(paused.id) is None)
+    assert pool.find(last.id) is last
+    assert pool.unfinished("r") == []
+
+
 def test_limits_refuse_before_anything_starts(pool, monkeypatch):
     for change, said in (
         ({"steps": 10**6}, "Training steps: 1,000,000; allowed here: up to 20,000, so that"),
@@ -173,7 +261,7 @@ def test_a_wrong_limit_in_the_environment_is_named(monkeypatch, given):
 
 def test_the_limit_of_memory_and_work_are_of_the_whole_run():
     big = replace(QUICK, hidden_size=200, length=1000, batch_size=500, cell="lstm")
-    with pytest.raises(ValueError, match="Bytes that one update keeps"):
+    with pytest.raises(ValueError, match="Bytes that training works with"):
         limits.check(Job((big,)))
     slow = replace(QUICK, hidden_size=100, length=900, steps=20_000, cell="lstm")
     limits.check(Job((replace(slow, steps=100),)))
