@@ -26,7 +26,7 @@ CURVES_EVERY, GRADIENTS_EVERY = 0.2, 1.0  # seconds between pictures of a run th
 def owner() -> str:
     """The same for all of a browser's tabs, now and after they were closed; nothing that names a person."""
     cookie = st.context.cookies.get("_streamlit_xsrf", "").split("|")
-    with suppress(IndexError, ValueError, ZeroDivisionError):
+    with suppress(IndexError, TypeError, ValueError, ZeroDivisionError):
         mask, token = bytes.fromhex(cookie[1]), bytes.fromhex(cookie[2])
         plain = bytes(byte ^ mask[k % len(mask)] for k, byte in enumerate(token))
         return hashlib.sha256(plain).hexdigest()[:16]
