@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ class _Lent(np.ndarray[Any, Any]):
 
 def empty(like: Tensor, *shape: int) -> Tensor:
     """An empty tensor of this shape, type and device of ``like``; its memory may have been used before."""
-    size = int(np.prod(shape)) * like.element_size()
+    size = prod(shape) * like.element_size()
     if size < LEAST or like.device.type != "cpu":
         return like.new_empty(shape)
     block = _take(size)

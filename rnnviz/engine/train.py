@@ -108,6 +108,7 @@ class Training:
         self.params = draw_models(config, self.spec, self.task.input_size, self.task.output_size)
         self._optimiser = OPTIMISERS[config.optimizer](list(self.params.values()), config.lr)
         self._kernel = kernel_of(self.spec)
+        self._asked = torch.empty(0), torch.empty(0)  # steps that were read, and dL/dh_t
         self._streams = [stream(seed, "data") for seed in config.seeds]
         self._validation = Validation(config)
         self._alive = torch.ones(len(config.seeds), dtype=torch.bool)
@@ -192,19 +193,26 @@ class Training:
         h = self._kernel.forward(self.params, batch.x, truncate=self.config.truncate)["h"][1:]
         part, steps = counted(batch)
         with torch.enable_grad():
-            read_h = h[steps].clone().requires_grad_()
+            read_h = h[steps].requires_grad_()
             readout = {name: self.params[name].detach().requires_grad_() for name in READOUT}
             loss = self.task.loss(read(readout, read_h), part)
             d_read, *d_readout = torch.autograd.grad(loss.sum(), [read_h, *readout.values()])
-        d_h = torch.zeros_like(h)
-        d_h[steps] = d_read
-        found = self._kernel.backward(d_h)
+        found = self._kernel.backward(self._spread(steps, d_read, h))
         gradients = {**found.d_params, **dict(zip(READOUT, d_readout, strict=True))}
         norms = None
         if asked:
             d_states = found.d_states["h"][1:]
             norms = torch.stack([log_norm(d_states[:, k]).exp() for k in range(d_states.shape[1])])
         return loss.detach().double(), [gradients[name] for name in self.params], norms
+
+    def _spread(self, steps: Tensor, d_read: Tensor, h: Tensor) -> Tensor:
+        """dL/dh_t (T,K,B,H), zero but at the steps that were read; cleared only where those have changed."""
+        read, d_h = self._asked
+        if d_h.shape != h.shape or not torch.equal(read, steps):
+            d_h = torch.zeros_like(h)
+            self._asked = steps, d_h
+        d_h[steps] = d_read
+        return d_h
 
     def _mark(self, loss: Tensor, norms: Tensor, before: Tensor) -> tuple[Divergence, ...]:
         """Note which models went out of bounds just now; from here on they rest."""
@@ -225,8 +233,10 @@ class Training:
         resting = (~self._alive).nonzero().flatten().tolist()
         kept = [[(k, value[k].clone()) for k in resting] for value in self.params.values()]
         for g in gradients:
-            g.mul_(scale.to(g.dtype).view(-1, *[1] * (g.dim() - 1)))
-            g[~self._alive] = 0.0
+            if (scale < 1).any():
+                g.mul_(scale.to(g.dtype).view(-1, *[1] * (g.dim() - 1)))
+            if resting:
+                g[~self._alive] = 0.0
         self._optimiser.step(gradients)
         for value, rows in zip(self.params.values(), kept, strict=True):
             for k, row in rows:

@@ -94,11 +94,11 @@ def scan(f: Tensor, c: Tensor) -> None:
     size = isqrt(T)
     count, rest = T // size, T % size
     whole = c[1 : T - rest + 1].view(count, size, B, H)
-    passed = f[: T - rest].view(count, size, B, H).clone()  # ∏ f from the run's start
-    now, product = whole.unbind(1), passed.unbind(1)
+    each = f[: T - rest].view(count, size, B, H)
+    passed = each.cumprod(1)  # ∏ f from the run's start
+    now, factors = whole.unbind(1), each.unbind(1)
     for t in range(1, size):
-        now[t].addcmul_(product[t], now[t - 1])
-        product[t].mul_(product[t - 1])
+        now[t].addcmul_(factors[t], now[t - 1])
     carry = c[0]
     for run, share, end in zip(whole.unbind(0), passed.unbind(0), now[-1].unbind(0), strict=True):
         run.addcmul_(share, carry)
