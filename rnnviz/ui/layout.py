@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 _log = logging.getLogger(__name__)
 
+PRESENT_SCALE = 1.4
+_PIXELS = {"fontSize", "labelFontSize", "titleFontSize", "titlePadding", "strokeWidth"}
 PRESENT = state.Switch("present", "Present", False)
 
 _copy_link = st.components.v2.component(
@@ -100,7 +102,8 @@ def figure(fig: Figure, configuration: Mapping[str, Any], script: Callable[[], s
 def picture(fig: Figure) -> None:
     """A figure without its export bar: one that changes by itself."""
     st.markdown(f"##### {escape(fig.title)}")
-    st.vega_lite_chart(_on_screen(fig), height=fig.height, width="stretch", key=fig.stem)
+    height = round(fig.height * (PRESENT_SCALE if presenting() else 1))
+    st.vega_lite_chart(_on_screen(fig), height=height, width="stretch", key=fig.stem)
     _caption(fig)
 
 
@@ -162,7 +165,20 @@ def _on_screen(fig: Figure) -> dict[str, Any]:
 
     tables = {name: pd.DataFrame(columns) for name, columns in fig.tables().items()}
     data = {"data": {"name": ROWS}, "datasets": tables}
-    return {**fig.spec, **data, "config": SCREEN, "description": fig.title}
+    drawn = {**fig.spec, "config": SCREEN}
+    return {**(_enlarged(drawn) if presenting() else drawn), **data, "description": fig.title}
+
+
+def _enlarged(node: Any) -> Any:
+    """A specification whose type is read from the last row: a chart sets its own, in pixels."""
+    if isinstance(node, dict):
+        return {
+            key: value * PRESENT_SCALE
+            if key in _PIXELS and isinstance(value, int | float)
+            else _enlarged(value)
+            for key, value in node.items()
+        }
+    return [_enlarged(item) for item in node] if isinstance(node, list) else node
 
 
 def _drawn(format: str, fig: Figure, dark: bool) -> bytes:
