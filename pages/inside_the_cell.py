@@ -36,6 +36,8 @@ with rest:
 
 at = place.draw(TABLE, "stepper", T=T, H=H, stages=len(model.spec.stages))
 caption = " · ".join(filter(None, (caption_of([model]), signal.caption, whatif.caption())))
+if found:
+    caption += trained.answer(model, source)
 run = cached.stepper_run(model, source, whatif, loss, caption, at.start)
 with st.container(key="stage"):
     stepper.stepper(run, key="stepper", moved=partial(place.moved, TABLE, "stepper"))

@@ -45,7 +45,8 @@ else:
         lab.promise(shown)
     else:
         if run.job != job:
-            st.caption("This run is of other settings than those on the left; Start trains those.")
+            asked = "other settings" if job is None or job.task is task else f"“{job.task.title}”"
+            st.info(f"Below is a run of “{task.title}”; the controls ask for {asked}: Start trains that.")
         lab.live(runs, run, sequence, partial(lab_inside.rest, run, batch, b))
 
 state.check_link(LAB.values(), later=INSIDE.values())

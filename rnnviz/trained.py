@@ -89,7 +89,8 @@ class TaskSequence:
         task: Task = TASKS[self.task]
         batch = self.batch
         example = task.example(batch, 0)
-        caption = f"{task.title}, length {self.length}, sequence {self.index + 1}: {example.sentence}"
+        which = f"{task.title}, length {self.length}, sequence {self.index + 1}"
+        caption = f"{which}: {example.sentence.rstrip('.')}"
         x = batch.x.double()
         code = f"x = torch.tensor({x[:, 0].tolist()!r}).unsqueeze(1)  # (T, B=1, D)"
         one_hot = bool(((x == 0) | (x == 1)).all()) and bool((x.sum(-1) == 1).all())

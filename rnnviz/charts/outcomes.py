@@ -39,7 +39,7 @@ def outcomes(
             f"{len(steps)} of {len(run.config.seeds)}" for run, steps in zip(runs, firsts, strict=True)
         ],
         "steps to success": [_steps(run, steps) for run, steps in zip(runs, firsts, strict=True)],
-        f"final {metric.title}": [_summary(_final(run), figure) for run in runs],
+        f"last {metric.title}": [_summary(_final(run), figure) for run in runs],
         "updates clipped": [_clip_rate(run) for run in runs],
         "ms per step": [round(float(ms), 2) for ms in ms_per_step],
         "diverged": [f"{len(run.diverged)} of {len(run.config.seeds)}" for run in runs],

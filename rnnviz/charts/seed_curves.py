@@ -25,6 +25,7 @@ from rnnviz.charts.words_along import spread_within
 Rules = Sequence[tuple[float, str]]
 
 GAP = 1 / 14  # between the middles of two words beside a figure, of its height
+ROOM = 0.2  # of the width: what a name takes
 WIDE = 24  # letters, the longest line beside a figure
 CROSS = "M-1,-1L1,1M1,-1L-1,1"
 NAMES = ("kind", "run", "cell", "seed", "x", "place", "low", "high", "beyond", "label")
@@ -61,7 +62,7 @@ def curves(courses: Sequence[Course], words: Words, rules: Rules, table: Columns
     for k, c in enumerate(courses):
         _add_crosses(rows, k, c, words, high)
     rows.add(len(rules), kind="rule", place=lines, label=[text for _, text in rules])
-    _add_names(rows, ends, lines, rules, low, high)
+    _add_names(rows, ends, lines, rules, (low, high), until)
     _add_axis(rows, low, high, words)
     return Figure(
         stem=words.stem,
@@ -153,21 +154,38 @@ def _add_crosses(rows: Rows, k: int, c: Course, words: Words, high: float) -> No
 
 
 def _add_names(
-    rows: Rows, ends: list[dict[str, Any]], lines: list[float], rules: Rules, low: float, high: float
+    rows: Rows,
+    ends: list[dict[str, Any]],
+    lines: list[float],
+    rules: Rules,
+    limits: tuple[float, float],
+    until: float,
 ) -> None:
-    """Names at the curves' ends and words beside the lines, moved apart where they meet."""
+    """Names at the curves' ends and words beside the lines, moved apart where they meet.
+
+    Only those that stand above each other can meet: a curve that ended early has its name to itself.
+    """
     notes = [
         {"kind": "note", "place": place, "label": text}
         for place, (_, words) in zip(lines, rules, strict=True)
         for text in reversed(_broken(words))  # of those that meet the last comes to stand on top
     ]
-    every = [*({"kind": "end", **end} for end in ends), *notes]
-    at = np.array([row["place"] for row in every], dtype=float)
-    moved = spread_within(at, GAP * (high - low), low, high)
-    for row, place in zip(every, moved.tolist(), strict=True):
-        if row["kind"] == "end":
-            rows.add(1, **{**row, "kind": "dot", "label": None})
-        rows.add(1, **{**row, "place": place, "x": row.get("last")})
+    named = [{"kind": "end", **end} for end in ends]
+    column = [row for row in named if row["last"] > (1 - ROOM) * until]
+    columns = [[*column, *notes]]
+    for row in sorted((row for row in named if row not in column), key=lambda row: row["last"]):
+        if len(columns) > 1 and row["last"] - columns[-1][0]["last"] < ROOM * until:
+            columns[-1].append(row)
+        else:
+            columns.append([row])
+    low, high = limits
+    for every in columns:
+        at = np.array([row["place"] for row in every], dtype=float)
+        moved = spread_within(at, GAP * (high - low), low, high)
+        for row, place in zip(every, moved.tolist(), strict=True):
+            if row["kind"] == "end":
+                rows.add(1, **{**row, "kind": "dot", "label": None})
+            rows.add(1, **{**row, "place": place, "x": row.get("last")})
 
 
 def _broken(words: str) -> list[str]:

@@ -46,7 +46,7 @@ class _Cell:
         self._weights: dict[int, Weights] = {}
         self._seconds = 0.0
         if checkpoint is None:
-            self._save()
+            self.save()
 
     def advance(self) -> None:
         """One update."""
@@ -56,7 +56,7 @@ class _Cell:
         self._records.append(record)
         self.done = record.last
         if record.last or record.step % self._every == 0:
-            self._save()
+            self.save()
 
     def news(self) -> tuple[Any, ...]:
         """Records, weights and seconds since the last time."""
@@ -64,7 +64,8 @@ class _Cell:
         self._records, self._weights, self._seconds = [], {}, 0.0
         return found
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Keep the weights as they are now."""
         self._weights[self.training.step] = {k: v.clone() for k, v in self.training.params.items()}
 
 
@@ -84,6 +85,8 @@ def work(job: Job, checkpoints: Sequence[Checkpoint], inbox: queue.SimpleQueue[A
             keep = now - kept >= CHECKPOINT_EVERY
             _tell(cells, out, keep)
             kept = now if keep else kept
+    for cell in cells:
+        cell.save()  # so that a run can be looked into where it was stopped
     _tell(cells, out, checkpoint=True)
     send(out, ("stopped",) if stopped else ("finished",))
 

@@ -58,11 +58,11 @@ def buttons(pool: Pool, run: Run | None, job: Job | None) -> None:
         same = run is not None and run.job == job
         running = mine and run is not None and run.active
         st.button(
-            "Start",
+            "Train again" if same and run and run.status == FINISHED else "Start",
             icon=":material/play_arrow:",
-            type="primary",
+            type="secondary" if mine and run and run.status in (PAUSED, DIED) else "primary",
             key="lab_start",
-            disabled=job is None or bool(same and run and (run.status == FINISHED or running)),
+            disabled=bool(same and running),
             on_click=_start,
             args=(pool, job),
         )
@@ -77,6 +77,7 @@ def buttons(pool: Pool, run: Run | None, job: Job | None) -> None:
                 st.button(
                     label,
                     icon=f":material/{icon}:",
+                    type="primary" if label == "Resume" else "secondary",
                     key=f"lab_{label.lower()}",
                     on_click=_try,
                     args=(act, run),
@@ -142,6 +143,10 @@ def _curves(pool: Pool, run: Run, status: str) -> None:
     if run.status != status:
         st.rerun()  # other buttons, and no more polling once it rests
     st.progress(min(run.share, 1.0), text=layout.escape(said(pool, run)))
+    gone = divergences(run)
+    if gone:
+        more = [f"And {len(gone) - 4} more."] if len(gone) > 4 else []
+        st.warning("  \n".join(map(layout.escape, [*gone[:4], *more])), icon=":material/warning:")
     task, caption = run.job.task, caption_of(run.job)
     baseline = task.baseline(run.job.length)
     lines = [(baseline.loss, baseline.words), *task.landmarks(run.job.length)]
@@ -194,7 +199,14 @@ def _script(run: Run, fig: Figure) -> str:
 def configuration(job: Job) -> dict[str, object]:
     """What a run's files are named after."""
     first = job.configs[0]
-    return {"": first.task, "T": job.length, "H": first.hidden_size, "seeds": len(first.seeds)}
+    return {
+        "": first.task,
+        "T": job.length,
+        "H": first.hidden_size,
+        first.optimizer: first.lr,
+        "seeds": len(first.seeds),
+        "from": first.seeds[0],
+    }
 
 
 def said(pool: Pool, run: Run) -> str:
@@ -212,6 +224,8 @@ def said(pool: Pool, run: Run) -> str:
     if run.status == DIED:
         kept = min((checkpoint.step for checkpoint in run.checkpoints), default=0)
         return f"{run.why} The last record is of step {step:,}; Resume goes on from step {kept:,}."
+    if run.status == FINISHED and all(len(v.diverged) == len(v.config.seeds) for v in run.learnings):
+        return f"Stopped at step {step:,}: every model diverged."
     if run.status == FINISHED:
         return f"Finished after {step:,} steps and {_time(sum(run.seconds))} of training."
     return f"Cancelled after step {step:,}; what it showed until then is kept."

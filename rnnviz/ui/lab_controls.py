@@ -15,7 +15,7 @@ from rnnviz.engine.train import TrainConfig
 from rnnviz.runs import Job, limits
 from rnnviz.tasks import TASKS
 from rnnviz.ui.controls import SCHEME_NAMES, STRENGTHS
-from rnnviz.ui.state import Choice, Control, Number
+from rnnviz.ui.state import Choice, Control, Number, reset
 from rnnviz.ui.stops import HeldText, Several, Stops
 
 
@@ -58,10 +58,10 @@ LAB: dict[str, Control] = {
     "match": Choice(
         "lab_match",
         "Cells have equal",
-        "hidden units",
+        "units",
         "Equal parameters: the largest of the chosen cells has H units, the others as many as come nearest "
         "to its number of parameters.",
-        options={"hidden units": False, "parameters": True},
+        options={"units": False, "parameters": True},
     ),
     "optimizer": Choice("lab_opt", "Optimiser", "Adam", options={TITLES[name]: name for name in OPTIMISERS}),
     "lr": Stops(
@@ -115,6 +115,9 @@ def choose_job() -> Job | None:
         ValueError: where the engine cannot train what they say.
     """
     task, table = TASKS[LAB["task"].draw()], limits.limits()
+    if st.session_state.setdefault("_lab_task", task.name) != task.name:
+        st.session_state["_lab_task"] = task.name
+        reset(LAB["length"])  # each task has its own
     low, most = task.lengths.low, table["length"].most
     length = LAB["length"].draw(
         label=f"Length, {task.lengths.what}",
@@ -200,6 +203,11 @@ def caption_of(job: Job) -> str:
         "no clipping" if first.clip is None else f"clipped at {first.clip:g}",
         f"batches of {first.batch_size}",
         _each(job, _weights),
+        *dict.fromkeys(
+            f"{config.spec.title} with forget bias {config.forget_bias:g}"
+            for config in job.configs
+            if config.forget_bias is not None
+        ),
     ]
     if first.truncate:
         parts.append(f"gradients cut after {first.truncate} steps")
@@ -208,10 +216,8 @@ def caption_of(job: Job) -> str:
 
 
 def _weights(config: TrainConfig) -> str:
-    scheme = " ".join([config.scheme, *(f"{name} {value:g}" for name, value in config.scheme_options)])
-    return f"weights: {scheme}" + (
-        "" if config.forget_bias is None else f", forget bias {config.forget_bias:g}"
-    )
+    title = next(title for title, name in SCHEME_NAMES.items() if name == config.scheme)
+    return " ".join(["weights:", title, *(f"{name} {value:g}" for name, value in config.scheme_options)])
 
 
 def _each(job: Job, say: Callable[[TrainConfig], str]) -> str:

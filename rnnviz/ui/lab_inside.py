@@ -13,7 +13,7 @@ from rnnviz.experiment import TaskSequence, Trained
 from rnnviz.runs import Run
 from rnnviz.trained import answers
 from rnnviz.training_script import before_after_script, training_script
-from rnnviz.ui import cached, lab, layout
+from rnnviz.ui import cached, lab, layout, state
 from rnnviz.ui.lab_controls import INSIDE, caption_of
 from rnnviz.ui.pages import CELL
 
@@ -25,8 +25,6 @@ def rest(run: Run, batch: Batch, b: int) -> None:
         run: at rest.
         batch, b: the sequence that the page shows.
     """
-    for sentence in lab.divergences(run):
-        st.warning(layout.escape(sentence), icon=":material/warning:")
     _table(run)
     if any(learning.step for learning in run.learnings):
         _inside(run, batch, b)
@@ -63,6 +61,9 @@ def _inside(run: Run, batch: Batch, b: int) -> None:
             options={str(seed): k for k, seed in enumerate(seeds)}, default=str(seeds[0])
         )
     steps = run.saved_steps(cell)
+    if st.session_state.setdefault("_lab_saved", (run.id, steps[-1])) != (run.id, steps[-1]):
+        st.session_state["_lab_saved"] = run.id, steps[-1]
+        state.reset(INSIDE["inside_step"])  # another run, or the same one further on
     with right:
         step = INSIDE["inside_step"].draw(options={f"{s}": s for s in steps}, default=f"{steps[-1]}")
     first, after = (Trained(run.id, cell, seed, at) for at in (steps[0], step))

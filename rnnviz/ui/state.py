@@ -226,6 +226,11 @@ class Text(Control):
         return st.text_area(self.label, self.default, max_chars=self.max_chars, height=height, **common)
 
 
+def reset(control: Control) -> None:
+    """Let a control go back to its default where it is drawn next."""
+    st.session_state.setdefault(_RESETS, set()).add(control.key)
+
+
 def note(sentence: str) -> None:
     """Tell the visitor something about the link or input, above the page."""
     st.session_state.setdefault(_NOTES, []).append(sentence)

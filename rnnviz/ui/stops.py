@@ -37,9 +37,8 @@ class Stops(Control):
             st.markdown(f"{self.label}: {names[0]}")
             return self.options[names[0]]
         default: Any = {"value": self.fallback}
-        if self.key in st.session_state:
-            if st.session_state[self.key] not in names:
-                st.session_state[self.key] = self.fallback
+        if st.session_state.get(self.key, self.fallback) not in names:
+            st.session_state[self.key] = self.fallback
             default = {}
         name = st.select_slider(self.label, names, **default, **common)
         return self.options[name]

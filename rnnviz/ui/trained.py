@@ -6,6 +6,7 @@ import streamlit as st
 
 from rnnviz.engine.validation import sequences
 from rnnviz.experiment import Model, TaskSequence, Trained, model_of
+from rnnviz.trained import answers
 from rnnviz.ui import layout, state
 from rnnviz.ui.state import Choice, Control, Number
 from rnnviz.ui.stops import HeldText, Stops
@@ -47,6 +48,13 @@ def choose() -> tuple[Model, TaskSequence] | None:
     index = TABLE["example"].draw(high=min(50, count)) - 1
     st.button("Weights from a seed instead", key="cell_leave", on_click=_leave, width="stretch")
     return model_of(Trained(run.id, cell, seed, step)), TaskSequence(job.task.name, job.length, index)
+
+
+def answer(model: Model, sequence: TaskSequence) -> str:
+    """What the model says on this sequence, for its caption; nothing where it is asked often."""
+    assert model.trained is not None
+    given = [text for text in answers(model.trained, sequence) if text]
+    return f" · the model answers {', '.join(given)}" if len(given) <= 3 else ""
 
 
 def _leave() -> None:

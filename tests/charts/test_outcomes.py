@@ -40,7 +40,7 @@ def test_every_figure_is_the_records():
         assert found["steps to success"][k] == steps
         last = [m for m in run.metric[-1].tolist() if m == m]
         final = f"{statistics.median(last):.3g} ({min(last):.3g} to {max(last):.3g})"
-        assert found["final mean squared error"][k] == final
+        assert found["last mean squared error"][k] == final
         alive = [(n, s) for n in range(2000) for s in range(3) if run.grad_norm[n, s] == run.grad_norm[n, s]]
         share = sum(bool(run.clipped[place]) for place in alive) / len(alive)
         assert found["updates clipped"][k] == f"{100 * share:.3g} %"
@@ -79,8 +79,8 @@ def test_percentages_are_written_as_such():
     run = learning("lstm", 20, K=2, every=10)
     run = replace(run, metric=np.array([[0.0, 0.0], [0.9966, 1.0]]))
     right = judged("sequences right", higher=True, success=0.99, percent=True)
-    assert table([run], right)["final sequences right"] == ["99.8 % (99.7 % to 100 %)"]
-    assert table([run])["final mean squared error"] == ["0.998 (0.997 to 1)"]
+    assert table([run], right)["last sequences right"] == ["99.8 % (99.7 % to 100 %)"]
+    assert table([run])["last mean squared error"] == ["0.998 (0.997 to 1)"]
 
 
 def test_a_seed_that_diverged_after_the_last_validation_has_no_final_figure():
@@ -88,9 +88,9 @@ def test_a_seed_that_diverged_after_the_last_validation_has_no_final_figure():
     assert not np.isnan(run.metric).any()
     low, high = sorted(run.metric[-1, [0, 2]].tolist())
     final = f"{(low + high) / 2:.3g} ({low:.3g} to {high:.3g})"
-    assert table([run])["final mean squared error"] == [final]
+    assert table([run])["last mean squared error"] == [final]
     shifted = replace(run, config=config("lstm", (1, 7, 3)), metric=np.array([[1.0, 2.0, 3.0]] * 2))
-    assert table([shifted])["final mean squared error"] == ["2.5 (2 to 3)"]
+    assert table([shifted])["last mean squared error"] == ["2.5 (2 to 3)"]
 
 
 def test_a_run_without_records_and_one_without_survivors():
@@ -98,11 +98,11 @@ def test_a_run_without_records_and_one_without_survivors():
     lost = learning("rnn", 60, K=1, dies=(0, 1))
     found = table([empty, lost])
     assert found["steps to success"] == ["—", "—"]
-    assert found["final mean squared error"] == ["—", "—"]
+    assert found["last mean squared error"] == ["—", "—"]
     assert found["updates clipped"] == ["no clipping", "—"]
     assert found["seeds solved"] == ["0 of 3", "0 of 1"]
     alone = table([learning("lstm", 400, K=1)])
-    assert "(" not in alone["final mean squared error"][0]
+    assert "(" not in alone["last mean squared error"][0]
     assert all(isinstance(column, list) and len(column) == 2 for column in found.values())
     table_csv(found)
     assert table([])["cell"] == []
