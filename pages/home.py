@@ -53,7 +53,7 @@ VIEWS: tuple[tuple[Page, str, str, dict[str, str]], ...] = (
         LAB,
         "Which came first?",
         "Two symbols among distractors; the answer depends on their order.",
-        {"lab_task": "Temporal order", "lab_T": "60"},
+        {"lab_task": "Temporal order", "lab_T_temporal_order": "60"},
     ),
     (
         LAB,

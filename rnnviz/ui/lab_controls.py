@@ -15,7 +15,7 @@ from rnnviz.engine.train import TrainConfig
 from rnnviz.runs import Job, limits
 from rnnviz.tasks import TASKS
 from rnnviz.ui.controls import SCHEME_NAMES, STRENGTHS
-from rnnviz.ui.state import Choice, Control, Number, reset
+from rnnviz.ui.state import Choice, Control, Number
 from rnnviz.ui.stops import HeldText, Several, Stops
 
 
@@ -30,7 +30,19 @@ LAB: dict[str, Control] = {
     "task": Choice(
         "lab_task", "Task", "Adding problem", options={task.title: name for name, task in TASKS.items()}
     ),
-    "length": Number("lab_T", "Length", 50, "How long something has to be remembered.", 1, 1000, 1),
+    # Each task has a length of its own, and keeps it while others are looked at.
+    **{
+        f"length of {name}": Number(
+            f"lab_T_{name}",
+            f"Length, {task.lengths.what}",
+            task.lengths.default,
+            "How long something has to be remembered.",
+            task.lengths.low,
+            task.lengths.high,
+            1,
+        )
+        for name, task in TASKS.items()
+    },
     "cells": Several(
         "lab_cells",
         "Cells",
@@ -115,15 +127,9 @@ def choose_job() -> Job | None:
         ValueError: where the engine cannot train what they say.
     """
     task, table = TASKS[LAB["task"].draw()], limits.limits()
-    if st.session_state.setdefault("_lab_task", task.name) != task.name:
-        st.session_state["_lab_task"] = task.name
-        reset(LAB["length"])  # each task has its own
     low, most = task.lengths.low, table["length"].most
-    length = LAB["length"].draw(
-        label=f"Length, {task.lengths.what}",
-        low=low,
+    length = LAB[f"length of {task.name}"].draw(
         high=next(n for n in range(task.lengths.high, low - 1, -1) if n == low or task.steps(n) <= most),
-        default=task.lengths.default,
         reason=table["length"].reason,
     )
     names = LAB["cells"].draw()

@@ -11,6 +11,7 @@ import streamlit as st
 
 _NOTES = "_notes"
 _RESETS = "_resets"  # keys of controls that go back to their default in the next run
+_OURS = "_ours"  # whether the control being drawn was just set by us: it may then be given no default
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Control(ABC):
         control = self if not limits else type(self)(**{**self.__dict__, **limits})
         refused = None if self.key in st.session_state else control.refused_link()
         resets = st.session_state.setdefault(_RESETS, set())
+        st.session_state[_OURS] = self.key in resets
         if self.key in resets:
             resets.discard(self.key)
             st.session_state[self.key] = control.fallback
@@ -138,7 +140,7 @@ class Number(Control):
         if self.low == self.high:  # nothing to slide
             st.markdown(f"{self.label}: {self.low:g}")
             return self.low
-        default: float | None = self.fallback
+        default: float | None = None if set_by_us() else self.fallback
         held = st.session_state.get(self.key)
         if held is not None and not self.low <= held <= self.high:
             # A limit that moved takes the value along, where Streamlit would go back to the default.
@@ -226,8 +228,16 @@ class Text(Control):
         return st.text_area(self.label, self.default, max_chars=self.max_chars, height=height, **common)
 
 
+def set_by_us() -> bool:
+    """Whether the control that is being drawn was just set: Streamlit complains of a default beside that."""
+    return bool(st.session_state.get(_OURS))
+
+
 def reset(control: Control) -> None:
-    """Let a control go back to its default where it is drawn next."""
+    """Let a control go back to its default in the run that `check_link` then asks for.
+
+    Not in this one: a widget whose limits have just changed takes its value from the link.
+    """
     st.session_state.setdefault(_RESETS, set()).add(control.key)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from rnnviz.ui.held import Held
-from rnnviz.ui.state import Control, Text
+from rnnviz.ui.state import Control, Text, set_by_us
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Stops(Control):
         if len(names) == 1:  # nothing to slide
             st.markdown(f"{self.label}: {names[0]}")
             return self.options[names[0]]
-        default: Any = {"value": self.fallback}
+        default: Any = {} if set_by_us() else {"value": self.fallback}
         if st.session_state.get(self.key, self.fallback) not in names:
             st.session_state[self.key] = self.fallback
             default = {}

@@ -15,8 +15,8 @@ from tests.e2e.browser import settle, shot
 from tests.e2e.reading import open_link, pictures, sentences, wait_for_pictures
 from tests.e2e.serve import ROOT, Server, start_server
 
-SMALL = "lab_T=10&lab_seeds=2&lab_steps=200&lab_stop=last+step&lab_H=4&lab_B=5"
-LONG = "lab_T=20&lab_seeds=1&lab_steps=20000&lab_stop=last+step&lab_H=8&lab_cells=GRU"
+SMALL = "lab_T_adding=10&lab_seeds=2&lab_steps=200&lab_stop=last+step&lab_H=4&lab_B=5"
+LONG = "lab_T_adding=20&lab_seeds=1&lab_steps=20000&lab_stop=last+step&lab_H=8&lab_cells=GRU"
 AT_REST = 7
 
 
@@ -72,8 +72,9 @@ def test_a_run_is_watched_to_its_end_and_its_link_shows_it(page: Page, browser: 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_finished_run_in_both_themes(page: Page, theme: str):
     open_link(page, f"/lab?{SMALL}&embed_options={theme}_theme")
-    if button(page, "Start").is_enabled():
-        button(page, "Start").click()
+    begin = page.locator(".st-key-lab_start button")
+    if "Start" in begin.inner_text():  # the other theme's run stands already
+        begin.click()
     expect(page.get_by_text("Finished after 200 steps")).to_be_visible(timeout=60_000)
     wait_for_pictures(page, AT_REST)
     wrong = []

@@ -19,11 +19,11 @@ from rnnviz.script import trace_script
 from rnnviz.tasks import TASKS
 from rnnviz.trained import TaskSequence, Trained, answers
 from rnnviz.ui import lab
-from rnnviz.ui.pages import CELL, LAB
-from tests.pages.visit import check_whole, figures, sent, set_control, told, values, visit
+from rnnviz.ui.pages import CELL, FLOW, LAB
+from tests.pages.visit import check_whole, figures, go, quiet_log, sent, set_control, told, values, visit
 
 SMALL = {
-    "lab_T": 10,
+    "lab_T_adding": 10,
     "lab_seeds": 2,
     "lab_steps": 200,
     "lab_stop": "last step",
@@ -80,7 +80,7 @@ def test_every_task_shows_a_sequence_and_says_what_start_would_do(task):
     assert not at.button(key="lab_start").disabled
     low, high = task.lengths.low, min(task.lengths.high, 1000)
     for length in {low, high}:
-        at = visit(LAB, lab_task=task.title, lab_T=length, lab_example=50)
+        at = visit(LAB, **{f"lab_T_{task.name}": length}, lab_task=task.title, lab_example=50)
         assert [error.value for error in at.exception] == []
         assert len(figures(at)) == 1
 
@@ -213,9 +213,9 @@ def test_leaving_a_trained_model_shows_weights_from_a_seed_again(small):
         (LAB, {"lab_run": "0123456789"}, "(lab_run)"),
         (LAB, {"lab_run": "x" * 50}, "(lab_run)"),
         (LAB, {"lab_task": "Subtracting"}, "(lab_task)"),
-        (LAB, {"lab_T": 0}, "(lab_T)"),
-        (LAB, {"lab_T": 10**9}, "(lab_T)"),
-        (LAB, {"lab_T": "many"}, "(lab_T)"),
+        (LAB, {"lab_T_adding": 0}, "(lab_T_adding)"),
+        (LAB, {"lab_T_adding": 10**9}, "(lab_T_adding)"),
+        (LAB, {"lab_T_adding": "many"}, "(lab_T_adding)"),
         (LAB, {"lab_steps": 10**6}, "(lab_steps)"),
         (LAB, {"lab_cells": "Elman"}, "(lab_cells)"),
         (LAB, {"lab_cells": ["GRU", "Elman"]}, "(lab_cells)"),
@@ -308,7 +308,7 @@ def test_pausing_resuming_and_cancelling_by_button():
 
 def test_a_run_that_diverged_says_which_seed_and_when():
     link = {**SMALL, "lab_cells": ["RNN"], "lab_opt": "SGD", "lab_lr": 3, "lab_clip": "never"}
-    link |= {"lab_init": "Orthogonal", "lab_gain": 3, "lab_T": 100, "lab_task": "Three-tap sum"}
+    link |= {"lab_init": "Orthogonal", "lab_gain": 3, "lab_T_three_taps": 100, "lab_task": "Three-tap sum"}
     at = visit(LAB, **link)
     at.button(key="lab_start").click().run()
     run = rest(pool().find(at.session_state["lab_run"]))
@@ -322,12 +322,56 @@ def test_a_run_that_diverged_says_which_seed_and_when():
         assert any(f"RNN, seed {d.seed}: {d.what} at step {d.step}" in line for line in sentences)
 
 
+def test_every_task_comes_with_its_own_length():
+    with quiet_log():
+        at = visit(LAB)
+        for name in ("copy", "parity_running", "temporal_order", "reber", "digit_rows", "adding"):
+            set_control(at, "lab_task", TASKS[name].title)
+            check_whole(at, count=1)
+            if name != "digit_rows":  # of eight rows, and no others
+                assert values(at)[f"lab_T_{name}"] == TASKS[name].lengths.default
+        set_control(at, "lab_T_adding", 77)
+        set_control(at, "lab_H", 5)
+        assert values(at)["lab_T_adding"] == 77
+
+
+def test_a_return_to_the_page_finds_what_it_left():
+    with quiet_log():
+        at = visit(LAB, lab_steps=300, lab_clip=3)
+        go(at, FLOW)
+        go(at, LAB)
+        check_whole(at, count=1)
+        assert {key: values(at)[key] for key in ("lab_steps", "lab_clip", "lab_B", "lab_lr")} == {
+            "lab_steps": "300",
+            "lab_clip": "3",
+            "lab_B": "50",
+            "lab_lr": "0.01",
+        }
+
+
+def test_a_run_that_went_further_is_looked_into_at_its_end():
+    at = visit(LAB, **{**SMALL, "lab_steps": 1000, "lab_seed": 4, "lab_cells": ["GRU"]})
+    at.button(key="lab_start").click().run()
+    run = pool().find(at.session_state["lab_run"])
+    while run.step < 120:
+        time.sleep(0.01)
+    at.button(key="lab_pause").click().run()
+    rest(run)
+    at.run()
+    assert values(at)["lab_inside_step"] == str(run.step)
+    if run.status == "paused":
+        at.button(key="lab_resume").click().run()
+        rest(run)
+        at.run()
+    assert values(at)["lab_inside_step"] == "1000"
+
+
 def test_a_limit_that_is_raised_or_lowered_is_the_slider_s(monkeypatch):
     monkeypatch.setenv(limits.VARIABLE, "units=23,seeds=2,steps=50000,length=30")
     at = visit(LAB, lab_steps=50000)
     assert told(at) == []
     assert (at.slider(key="lab_H").max, at.slider(key="lab_seeds").max) == (10, 2)
-    assert at.slider(key="lab_T").max == 30
+    assert at.slider(key="lab_T_adding").max == 30
     at = visit(LAB, lab_steps=100000, lab_H=11)
     said = " ".join(sorted(told(at)))
     assert len(told(at)) == 2
