@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import asdict, dataclass
-from json import dumps
+from dataclasses import dataclass
 
 from rnnviz.engine.stack import parameter_count
 from rnnviz.engine.task import Task
@@ -40,12 +38,6 @@ class Job:
     def length(self) -> int:
         """Its length."""
         return self.configs[0].length
-
-    @property
-    def key(self) -> str:
-        """The same for the same configurations, and for no others."""
-        text = dumps([asdict(config) for config in self.configs], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def parameters(self) -> list[int]:
         """What each cell's model learns, readout included."""
