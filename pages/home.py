@@ -47,7 +47,7 @@ VIEWS: tuple[tuple[Page, str, str, dict[str, str]], ...] = (
         LAB,
         "Two numbers, fifty steps apart",
         "The adding problem: which cell learns first, and which one never leaves the baseline?",
-        {},
+        {"lab_steps": "2000"},
     ),
     (
         LAB,
