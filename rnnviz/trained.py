@@ -60,8 +60,12 @@ class Trained:
     def title(self) -> str:
         """In a few words."""
         config = self.config
-        when = "before training" if self.step == 0 else f"after {self.step:,} steps"
-        return f"{config.spec.title}, seed {config.seeds[self.seed]}, {when}"
+        return f"{config.spec.title}, seed {config.seeds[self.seed]}, {self.when}"
+
+    @property
+    def when(self) -> str:
+        """How far its training had come."""
+        return "before training" if self.step == 0 else f"after {self.step:,} steps"
 
 
 @dataclass(frozen=True)
@@ -98,12 +102,9 @@ class TaskSequence:
         return Signal(x, symbols, caption, code, task.inputs)
 
 
-def answers(model: Trained, sequence: TaskSequence) -> tuple[str, ...]:
-    """What a model says wherever something is asked, T strings, empty elsewhere."""
-    from rnnviz.engine import unroll
-
+def answers(model: Trained, sequence: TaskSequence, h: Tensor) -> tuple[str, ...]:
+    """What a model says wherever something is asked, T strings, empty elsewhere; h (T,H) is its run."""
     task, batch, weights = TASKS[sequence.task], sequence.batch, model.weights()
-    h = unroll(model.config.spec, weights, batch.x.double()).states["h"][1:, 0]
     y = h @ weights["W_hy"].T + weights["b_y"]  # (T,O)
     if batch.y.dtype == torch.int64:
         said = [task.outputs[k] for k in y.argmax(1).tolist()]

@@ -20,7 +20,7 @@ from rnnviz.engine.learning import learning_of
 from rnnviz.engine.optimisers import OPTIMISERS, TITLES
 from rnnviz.engine.train import TrainConfig, train
 from rnnviz.engine.validation import sequences
-from rnnviz.experiment import TaskSequence, Trained
+from rnnviz.experiment import TaskSequence, Trained, model_of
 from rnnviz.printed_source import Sources
 from rnnviz.runs import Job
 from rnnviz.tasks import TASKS
@@ -347,7 +347,7 @@ def test_the_script_of_before_and_after_prints_both_to_the_last_bit(spec, monkey
     monkeypatch.setattr(Trained, "config", config)
     sequence = TaskSequence(config.task, config.length, 2)
     models = tuple(Trained(f"{name_of(spec)}", 0, 1, step) for step in (0, 3))
-    traces = [cached.trained_trace(model, sequence) for model in models]
+    traces = [cached.trace(model_of(model), sequence) for model in models]
     words = ("",) * config.length
     table = before_after_module.before_after(
         *traces, (words, words), words, ("before training", "after 3 steps"), "caption"

@@ -1,7 +1,7 @@
 """A process that trains what it is told to: ``python -m rnnviz.runs.worker``, spoken to over its pipes.
 
 In come ``("run", job,
-checkpoints)`` and ``("stop",)``; out go ``("ready",)``, ``("progress", Progress)`` and at the end of a run
+checkpoints)`` and ``("stop",)``; out go ``("progress", Progress)`` and at the end of a run
 ``("finished",)``, ``("stopped",)`` or ``("failed", sentence)``. The process ends when its input does, so that
 none outlives its server.
 """
@@ -117,14 +117,13 @@ def main() -> None:
         os.nice(10)  # sliders come first
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
-    send(out, ("ready",))
     while True:
         message = inbox.get()
         if message[0] != "run":
             continue  # a stop that came too late
         try:
             work(message[1], message[2], inbox, out)
-        except Exception as error:
+        except Exception as error:  # whatever it is, the server hears of it and the next run is served
             traceback.print_exc()
             known = isinstance(error, ValueError | MemoryError)
             send(out, ("failed", str(error) if known and str(error) else type(error).__name__))

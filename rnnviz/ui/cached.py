@@ -22,7 +22,7 @@ from rnnviz.engine import GradTrace, Trace, WireTrace, bptt, principal_component
 from rnnviz.engine.jacobians import step_jacobians
 from rnnviz.engine.norms import log_spectral_norm
 from rnnviz.engine.trace import block
-from rnnviz.experiment import Model, Source, TaskSequence, Trained, loss_on, model_of
+from rnnviz.experiment import Model, Source, loss_on
 from rnnviz.signals import Signal
 from rnnviz.whatif import WhatIf
 
@@ -130,12 +130,6 @@ def step_curves(model: Model, source: Source) -> tuple[Curve, ...]:
     back, names = np.arange(run.T - 1, -1, -1), spec.state_names
     norms = {name: log_spectral_norm(block(jacobian, names, name, name)).numpy() for name in names}
     return tuple(Curve(spec.name, spec.title, name, back, norm) for name, norm in norms.items())
-
-
-@_keep
-def trained_trace(trained: Trained, sequence: TaskSequence) -> Trace:
-    """A trained model's run over a sequence of its task."""
-    return trace(model_of(trained), sequence)
 
 
 def warm(model: Model, source: Source) -> None:

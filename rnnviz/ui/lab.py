@@ -63,8 +63,8 @@ def buttons(pool: Pool, run: Run | None, job: Job | None) -> None:
             type="secondary" if mine and run and run.status in (PAUSED, DIED) else "primary",
             key="lab_start",
             disabled=bool(same and running),
-            on_click=_start,
-            args=(pool, job),
+            on_click=_try,
+            args=(_start, pool, job),
         )
         if run is None or not mine:
             return
@@ -85,15 +85,12 @@ def buttons(pool: Pool, run: Run | None, job: Job | None) -> None:
 
 
 def _start(pool: Pool, job: Job) -> None:
-    try:
-        _name(pool.submit(job, owner()).id)
-    except ValueError as refusal:
-        state.note(str(refusal))
+    _name(pool.submit(job, owner()).id)
 
 
-def _try(act: Callable[[Run], None], run: Run) -> None:
+def _try(act: Callable[..., None], *given: object) -> None:
     try:
-        act(run)
+        act(*given)
     except ValueError as refusal:
         state.note(str(refusal))
 
@@ -142,7 +139,7 @@ def live(pool: Pool, run: Run, sequence: Callable[[], None], rest: Callable[[], 
 def _curves(pool: Pool, run: Run, status: str) -> None:
     if run.status != status:
         st.rerun()  # other buttons, and no more polling once it rests
-    st.progress(min(run.share, 1.0), text=layout.escape(said(pool, run)))
+    st.progress(run.share, text=layout.escape(said(pool, run)))
     gone = divergences(run)
     if gone:
         more = [f"And {len(gone) - 4} more."] if len(gone) > 4 else []

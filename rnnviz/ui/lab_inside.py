@@ -9,7 +9,7 @@ import streamlit as st
 from rnnviz.charts.before_after import before_after
 from rnnviz.charts.outcomes import outcomes
 from rnnviz.engine.task import Batch
-from rnnviz.experiment import TaskSequence, Trained
+from rnnviz.experiment import TaskSequence, Trained, model_of
 from rnnviz.runs import Run
 from rnnviz.trained import answers
 from rnnviz.training_script import before_after_script, training_script
@@ -69,12 +69,16 @@ def _inside(run: Run, batch: Batch, b: int) -> None:
     first, after = (Trained(run.id, cell, seed, at) for at in (steps[0], step))
     caption = f"{after.title} · {caption_of(run.job)} · sequence {b + 1}"
     sequence = TaskSequence(run.job.task.name, run.job.length, b)
+    before, now = (cached.trace(model_of(model), sequence) for model in (first, after))
     fig = before_after(
-        cached.trained_trace(first, sequence),
-        cached.trained_trace(after, sequence),
-        (answers(first, sequence), answers(after, sequence)),
+        before,
+        now,
+        (
+            answers(first, sequence, before.states["h"][1:, 0]),
+            answers(after, sequence, now.states["h"][1:, 0]),
+        ),
         run.job.task.example(batch, b).targets,
-        (_when(steps[0]), _when(step)),
+        (first.when, after.when),
         caption,
     )
     script = partial(before_after_script, (first, after), sequence, fig.title, caption)
@@ -91,7 +95,3 @@ def _inside(run: Run, batch: Batch, b: int) -> None:
             "cell_example": str(b + 1),
         },
     )
-
-
-def _when(step: int) -> str:
-    return "before training" if step == 0 else f"after {step:,} steps"

@@ -7,7 +7,7 @@ import streamlit as st
 from rnnviz.engine.validation import sequences
 from rnnviz.experiment import Model, TaskSequence, Trained, model_of
 from rnnviz.trained import answers
-from rnnviz.ui import layout, state
+from rnnviz.ui import cached, layout, state
 from rnnviz.ui.state import Choice, Control, Number
 from rnnviz.ui.stops import HeldText, Stops
 
@@ -53,7 +53,8 @@ def choose() -> tuple[Model, TaskSequence] | None:
 def answer(model: Model, sequence: TaskSequence) -> str:
     """What the model says on this sequence, for its caption; nothing where it is asked often."""
     assert model.trained is not None
-    given = [text for text in answers(model.trained, sequence) if text]
+    h = cached.trace(model, sequence).states["h"][1:, 0]
+    given = [text for text in answers(model.trained, sequence, h) if text]
     return f" · the model answers {', '.join(given)}" if len(given) <= 3 else ""
 
 

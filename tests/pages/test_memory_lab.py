@@ -178,7 +178,7 @@ def test_a_trained_model_is_stepped_through_with_its_own_weights(small, cell):
         np.testing.assert_allclose(sent(at).value("h"), h, rtol=0, atol=3e-7)
         assert f"seed {seed}" in sent(at).head["caption"]
         model = Trained(run.id, k, seed - 7, step)
-        said = answers(model, TaskSequence("adding", 10, example - 1))
+        said = answers(model, TaskSequence("adding", 10, example - 1), torch.from_numpy(h))
         assert said[:-1] == ("",) * 9
         assert float(said[-1].replace("−", "-")) == pytest.approx(y[-1, 0], abs=0.0051)
 
