@@ -40,7 +40,7 @@ $(VENV)/app.stamp: requirements.txt | $(BIN)/pip
 	@$(PIP) -r requirements.txt
 	@touch $@
 
-$(VENV)/test.stamp: requirements.txt tests/requirements.txt | $(BIN)/pip
+$(VENV)/test.stamp: requirements.txt requirements-cluster.txt tests/requirements.txt | $(BIN)/pip
 	@echo "Installing tests/requirements.txt (the first time this takes a few minutes)"
 	@$(PIP) -r tests/requirements.txt
 	@touch $@ $(VENV)/app.stamp

@@ -54,12 +54,12 @@ class Learning:
     @property
     def nbytes(self) -> int:
         """Bytes of its arrays."""
-        return sum(getattr(self, name).nbytes for axis, names in _AXES.items() for name in (axis, *names))
+        return sum(getattr(self, name).nbytes for axis, names in AXES.items() for name in (axis, *names))
 
     def upto(self, step: int) -> Learning:
         """The same as it stood after an update."""
         cut: dict[str, Any] = {}
-        for axis, names in _AXES.items():
+        for axis, names in AXES.items():
             n = int(np.searchsorted(getattr(self, axis), step, "right")) if step else 0
             cut |= {name: getattr(self, name)[:n] for name in (axis, *names)}
         early = tuple(d for d in self.diverged if d.step <= step)
@@ -73,7 +73,7 @@ class Learning:
         T = max(self.state_grad_norms.shape[2], other.state_grad_norms.shape[2])
         both: dict[str, Any] = {
             name: np.concatenate([getattr(self, name), getattr(other, name)])
-            for axis, names in _AXES.items()
+            for axis, names in AXES.items()
             for name in (axis, *names)
             if name != "state_grad_norms"
         }
@@ -88,7 +88,7 @@ class Learning:
         )
 
 
-_AXES = {
+AXES = {
     "steps": ("loss", "grad_norm", "clipped"),
     "eval_steps": ("metric",),
     "asked_steps": ("state_grad_norms",),

@@ -1,0 +1,58 @@
+"""A training configuration as JSON and back, and the name that it gives a run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from rnnviz.engine.train_config import TrainConfig
+
+
+def run_id(configs: Sequence[TrainConfig]) -> str:
+    """The name of a run, 16 hexadecimal digits: a hash of everything that it depends on.
+
+    Settings at their defaults are left out, so that a setting that comes later renames no old run.
+    """
+    text = json.dumps([_changed(config) for config in configs], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _changed(config: TrainConfig) -> dict[str, Any]:
+    default = TrainConfig(config.task, config.length)
+    plain = plain_of(config)
+    return {
+        name: value
+        for name, value in plain.items()
+        if name in ("task", "length") or value != getattr(default, name)
+    }
+
+
+def plain_of(config: TrainConfig) -> dict[str, Any]:
+    """Its fields, whole numbers where a real is meant made real: 1 and 1.0 train the same."""
+    reals = ("lr", "clip", "forget_bias", "stop_at")
+    plain = asdict(config) | {
+        name: float(getattr(config, name)) for name in reals if getattr(config, name) is not None
+    }
+    plain["scheme_options"] = tuple((name, float(value)) for name, value in config.scheme_options)
+    return plain
+
+
+def config_of(plain: Mapping[str, Any]) -> TrainConfig:
+    """A configuration from JSON.
+
+    Raises:
+        ValueError, TypeError: one that cannot be.
+    """
+    known = {f.name for f in fields(TrainConfig)}
+    unknown = [name for name in plain if name not in known]
+    if unknown:
+        raise ValueError(f"“{str(unknown[0])[:40]}” is no setting that this version knows")
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()
+    }
+    for name in ("options", "scheme_options"):
+        given[name] = tuple((str(key), value) for key, value in given.get(name, ()))
+    return TrainConfig(**given)
