@@ -8,7 +8,7 @@ from rnnviz.charts.example import example
 from rnnviz.engine.validation import sequences
 from rnnviz.runs import pool
 from rnnviz.training_script import example_script
-from rnnviz.ui import lab, lab_inside, layout, state
+from rnnviz.ui import lab, lab_inside, lab_words, layout, state
 from rnnviz.ui.lab_controls import INSIDE, LAB, choose_job
 
 layout.header(
@@ -31,7 +31,7 @@ else:
     sequence = partial(
         layout.figure,
         fig,
-        lab.configuration(shown),
+        lab_words.configuration(shown),
         partial(example_script, shown, b, fig.title, fig.caption),
     )
     words, start = st.columns([5, 3], vertical_alignment="center")
@@ -42,7 +42,7 @@ else:
     lab.others(runs, run)
     if run is None:
         sequence()
-        lab.promise(shown)
+        lab_words.promise(shown)
     else:
         if run.job != job:
             asked = "other settings" if job is None or job.task is task else f"“{job.task.title}”"

@@ -4,34 +4,38 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import subprocess
-import sys
 import threading
-from contextlib import suppress
-from pathlib import Path
-from typing import IO, Any
 
+from rnnviz.keeper import StoreError
+from rnnviz.run_config import run_id
 from rnnviz.runs import limits
 from rnnviz.runs.job import Job
-from rnnviz.runs.pipe import receive, send
+from rnnviz.runs.keeping import Journal, rest_elsewhere, run_of
+from rnnviz.runs.process import Worker
 from rnnviz.runs.run import CANCELLED, DIED, FINISHED, PAUSED, QUEUED, RUNNING, Run
+from rnnviz.store import Store, store
 
 VARIABLE = "RNNVIZ_WORKERS"
 MOST_WORKERS = 8  # that come unasked; each holds a torch of 300 MB
 STOPPED = "stopped"  # how a run ends whose worker was told to stop
 _log = logging.getLogger(__name__)
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 class Pool:
-    """Runs, trained in processes of their own, as many at a time as there are workers."""
+    """Runs, trained in processes of their own, as many at a time as there are workers.
 
-    def __init__(self, workers: int) -> None:
+    Args:
+        workers: how many.
+        store: where runs are kept and found again.
+    """
+
+    def __init__(self, workers: int, store: Store) -> None:
         """Start the workers; they wait in the background until they are needed."""
+        self.store = store
+        self._read: dict[str, int] = {}  # of a run out of the store, when its file was written
         self._runs: dict[str, Run] = {}
         self._queue: list[Run] = []
-        self._busy: dict[str, _Worker] = {}
+        self._busy: dict[str, Worker] = {}
         self._wish: dict[str, str] = {}  # what a run becomes when its worker has stopped
         self._changed = threading.Condition()
         for k in range(workers):
@@ -54,13 +58,50 @@ class Pool:
         return run
 
     def find(self, id: str) -> Run | None:
-        """A run by the name that its link gives it."""
-        return self._runs.get(id)
+        """A run by the name that its link gives it: one that this server trained, else out of the store.
 
-    def finished(self, job: Job) -> Run | None:
-        """A finished run of these very configurations: it would come out the same again."""
+        Raises:
+            ValueError: a run in the store that cannot be read, in a sentence.
+        """
+        return self._runs.get(id) or self._stored(id.partition("-")[0])
+
+    def at_rest(self, job: Job) -> Run | None:
+        """A run of these very configurations: finished, it would come out the same again; else out of the
+        store, where it was cut off.
+
+        Raises:
+            ValueError: as `find`.
+        """
         found = [run for run in list(self._runs.values()) if run.status == FINISHED and run.job == job]
-        return found[-1] if found else None
+        return found[-1] if found else self._stored(run_id(job.configs))
+
+    def forget(self, key: str) -> None:
+        """Let go of every run at rest of a configuration: it is deleted."""
+        with self._changed:
+            for run in [run for run in self._runs.values() if run.key == key and not run.active]:
+                del self._runs[run.id]
+
+    def _stored(self, key: str) -> Run | None:
+        """A run out of the store; read again where another server has gone on with it."""
+        path, known = self.store.find(key), self._runs.get(key)
+        if path is None or (known and known.active):
+            return known
+        try:
+            written = path.stat().st_mtime_ns
+            if known and self._read.get(key) == written:
+                return known
+            kept = self.store.load(key)
+            run = run_of(kept) if kept else None
+        except OSError:
+            return known  # deleted a moment ago
+        except StoreError as error:
+            raise ValueError(str(error)) from None
+        except ValueError as error:
+            raise ValueError(f"Run “{key}” cannot be shown: {str(error).rstrip('.')}.") from None
+        with self._changed:
+            if run and not (key in self._runs and self._runs[key].active):
+                self._runs[key], self._read[key] = run, written
+            return self._runs.get(key)
 
     def unfinished(self, owner: str) -> list[Run]:
         """One's own runs that learn, wait or pause, the oldest first."""
@@ -81,16 +122,24 @@ class Pool:
 
     def cancel(self, run: Run) -> None:
         """End a run; what it showed is kept."""
+        resting = not run.active
         self._stop(run, CANCELLED)
+        if resting:
+            rest_elsewhere(self.store, run)
 
-    def resume(self, run: Run) -> None:
+    def resume(self, run: Run, owner: str | None = None) -> None:
         """Queue a run at rest again: it goes on from where it stood, to the bit.
+
+        Args:
+            run: at rest.
+            owner: who may steer it from now on; None for who could before.
 
         Raises:
             ValueError: more runs than the limits allow.
         """
         with self._changed:
             if not run.active and run.status != FINISHED:
+                run.owner = run.owner if owner is None else owner
                 self._enqueue(run)
 
     def processes(self) -> list[int]:
@@ -130,24 +179,26 @@ class Pool:
 
     def _serve(self, early: bool) -> None:
         """One worker's life, and its successors'."""
-        worker = _Worker() if early else None
+        worker = Worker() if early else None
         while True:
             with self._changed:
                 while not self._queue:
                     self._changed.wait()
                 run = self._queue.pop(0)
                 run.now(RUNNING)
+            journal = None
             try:
                 if worker is None or not worker.alive:
                     if worker:
                         worker.end()
-                    worker = _Worker()
+                    worker = Worker()
                 worker.say(("run", run.job, run.checkpoints))  # a large one waits until the worker reads
                 with self._changed:
                     self._busy[run.id] = worker
                     if run.id in self._wish:
                         worker.say(("stop",))
-                status, why = self._follow(run, worker)
+                journal = Journal(self.store, run)
+                status, why = self._follow(run, worker, journal)
             except Exception as error:  # whatever it is, the thread must be there for the next run
                 _log.error("a run failed", exc_info=error)
                 status, why = DIED, f"The run failed ({type(error).__name__})."
@@ -155,21 +206,26 @@ class Pool:
                     worker.kill()
             with self._changed:
                 self._busy.pop(run.id, None)
-                wish = self._wish.pop(run.id, None)
-                if status == STOPPED:
-                    status = wish or CANCELLED
-                elif status == DIED and wish == CANCELLED:
-                    status, why = CANCELLED, ""
+                wish = self._wish.get(run.id)
+            if status == STOPPED:
+                status = wish or CANCELLED
+            elif status == DIED and wish == CANCELLED:
+                status, why = CANCELLED, ""
+            if journal:
+                journal.rests(status, why)
+            with self._changed:
+                self._wish.pop(run.id, None)  # also one that came too late
                 run.now(status, why)
                 self._forget()
 
     @staticmethod
-    def _follow(run: Run, worker: _Worker) -> tuple[str, str]:
+    def _follow(run: Run, worker: Worker, journal: Journal) -> tuple[str, str]:
         """Take what a worker sends until a run ends; how it ended, and why."""
         while (message := worker.hear()) is not None:
             match message:
                 case ("progress", progress):
                     run.take(progress)
+                    journal.going()
                 case ("finished",):
                     return FINISHED, ""
                 case ("stopped",):
@@ -177,61 +233,6 @@ class Pool:
                 case ("failed", sentence):
                     return DIED, f"The run failed: {sentence}."
         return DIED, f"Its process ended ({worker.end()})."
-
-
-class _Worker:
-    """A process and its pipes."""
-
-    def __init__(self) -> None:
-        # In a session of its own: Ctrl-C in the server's terminal is not for it; it ends with its input.
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "rnnviz.runs.worker"],
-            cwd=_ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    def say(self, message: tuple[object, ...]) -> None:
-        """Send a message; a process that is gone is noticed by who listens to it."""
-        try:
-            send(self._pipe(self._process.stdin), message)
-        except OSError:
-            self.kill()
-
-    def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
-        self.end()
-
-    def hear(self) -> tuple[Any, ...] | None:
-        return receive(self._pipe(self._process.stdout))
-
-    def end(self) -> str:
-        """How it ended, in words."""
-        code = self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):  # what it was still to be told
-                self._pipe(pipe).close()
-        if code >= 0:
-            return f"code {code}"
-        try:
-            return f"signal {signal.Signals(-code).name}"
-        except ValueError:
-            return f"signal {-code}"
-
-    @staticmethod
-    def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
-        assert pipe is not None  # both were asked for
-        return pipe
 
 
 _one: list[Pool] = []
@@ -249,7 +250,8 @@ def pool() -> Pool:
             given = os.environ.get(VARIABLE)
             if given is not None and not (given.isdecimal() and 1 <= int(given) <= 64):
                 raise ValueError(f"{VARIABLE} is “{given[:20]}”; allowed: 1 to 64.")
-            _one.append(Pool(int(given) if given else max(1, min(MOST_WORKERS, _cores() - 1))))
+            workers = int(given) if given else max(1, min(MOST_WORKERS, _cores() - 1))
+            _one.append(Pool(workers, store()))
         return _one[0]
 
 

@@ -7,16 +7,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from torch import Tensor
-
 from rnnviz.engine.learning import Learning, learning_of
 from rnnviz.engine.train import Checkpoint
+from rnnviz.run_config import run_id
+from rnnviz.run_file import Weights, versions
 from rnnviz.runs.job import Job
 
 QUEUED, RUNNING, PAUSED, FINISHED = "queued", "running", "paused", "finished"
 CANCELLED, DIED = "cancelled", "died"
 ACTIVE = (QUEUED, RUNNING)
-Weights = Mapping[str, Tensor]  # name -> (K,…)
 
 
 @dataclass
@@ -43,30 +42,40 @@ class Run:
     Attributes:
         job: what is trained.
         owner: who may pause and cancel it.
-        id: its name in a link.
+        id: its name in a link: that of its configuration, and one of its own where it was started here.
         status: ``queued``, ``running``, ``paused``, ``finished``, ``cancelled`` or ``died``.
         learnings: what each cell showed so far.
         weights: of each cell, saved step -> parameters; step 0 is before training.
         seconds: time that each cell's updates took.
         checkpoints: where each cell can go on; empty before the first.
         why: what ended it early, in a sentence.
+        unkept: why the store does not have it, in a sentence, or "".
+        versions: of what trained it, name -> version.
         changed: when anything changed last, on the monotonic clock.
     """
 
     job: Job
     owner: str
-    id: str = field(default_factory=lambda: secrets.token_hex(5))
+    id: str = ""
     status: str = QUEUED
     learnings: tuple[Learning, ...] = ()
     weights: tuple[dict[int, Weights], ...] = ()
     seconds: tuple[float, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
     why: str = ""
+    unkept: str = ""
+    versions: Mapping[str, str] = field(default_factory=versions)
     changed: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         """Nothing has happened yet."""
+        self.id = self.id or f"{run_id(self.job.configs)}-{secrets.token_hex(2)}"
         self._begin()
+
+    @property
+    def key(self) -> str:
+        """Its name in the store: that of its configuration."""
+        return self.id.partition("-")[0]
 
     @property
     def active(self) -> bool:

@@ -21,12 +21,14 @@ from typing import IO, Any
 from rnnviz.engine.learning import learning_of
 from rnnviz.engine.train import Checkpoint, Record, Training
 from rnnviz.engine.train_config import TrainConfig
+from rnnviz.run_file import Weights
 from rnnviz.runs.job import Job
 from rnnviz.runs.pipe import receive, send
-from rnnviz.runs.run import Progress, Weights
+from rnnviz.runs.run import Progress
 
 SEND_EVERY = 0.12  # seconds: a picture that follows four times a second has something new each time
-CHECKPOINT_EVERY = 2.0  # seconds: what a worker that dies costs at most
+CHECKPOINT_EVERY = 0.4  # seconds: with the way to the disk, what a run that is killed loses is under a second
+CHECKPOINT_COSTS = 0.01  # of the time at most; large models go on from further back
 SAVES = 40  # steps at most whose weights are kept
 
 
@@ -73,7 +75,7 @@ def work(job: Job, checkpoints: Sequence[Checkpoint], inbox: queue.SimpleQueue[A
     """Train a job's cells in step with each other, and tell."""
     given: Sequence[Checkpoint | None] = checkpoints or [None] * len(job.configs)
     cells = [_Cell(config, start) for config, start in zip(job.configs, given, strict=True)]
-    told, kept = time.monotonic() - SEND_EVERY, time.monotonic()
+    told, next_kept = time.monotonic() - SEND_EVERY, time.monotonic() + CHECKPOINT_EVERY
     while not (stopped := _asked_to_stop(inbox)) and not all(cell.done for cell in cells):
         # A cell that has been slower so far does not fall behind: all make one update each.
         for cell in cells:
@@ -82,9 +84,10 @@ def work(job: Job, checkpoints: Sequence[Checkpoint], inbox: queue.SimpleQueue[A
         now = time.monotonic()
         if now - told >= SEND_EVERY:
             told = now
-            keep = now - kept >= CHECKPOINT_EVERY
+            keep = now >= next_kept
             _tell(cells, out, keep)
-            kept = now if keep else kept
+            if keep:
+                next_kept = now + max(CHECKPOINT_EVERY, (time.monotonic() - now) / CHECKPOINT_COSTS)
     for cell in cells:
         cell.save()  # so that a run can be looked into where it was stopped
     _tell(cells, out, checkpoint=True)

@@ -10,14 +10,14 @@ from functools import partial
 
 import streamlit as st
 
-from rnnviz.charts.courses import divergence_words, say
+from rnnviz.charts.courses import say
 from rnnviz.charts.figure import Figure
 from rnnviz.charts.learning import learning_curves, metric_curves
 from rnnviz.charts.reach import reach
 from rnnviz.charts.training_gradients import clip_history, gradient_history
 from rnnviz.runs import Job, Pool, Run
-from rnnviz.runs.run import ACTIVE, DIED, FINISHED, PAUSED, QUEUED, RUNNING
-from rnnviz.ui import layout, state
+from rnnviz.runs.run import ACTIVE, CANCELLED, DIED, FINISHED, PAUSED
+from rnnviz.ui import lab_words, layout, state
 from rnnviz.ui.lab_controls import LAB, caption_of
 
 CURVES_EVERY, GRADIENTS_EVERY = 0.2, 1.0  # seconds between pictures of a run that learns
@@ -34,12 +34,12 @@ def owner() -> str:
 
 
 def shown(pool: Pool, job: Job | None) -> Run | None:
-    """The run that the link names, else a finished one of the very same job, else none."""
+    """The run that the link names, else one of the very same job that is finished or was cut off, if any."""
     asked = LAB["run"].draw()
-    run = pool.find(asked) if asked else None
+    run = _found(partial(pool.find, asked)) if asked else None
     if asked and run is None:
         state.note(
-            f"Run in the link (lab_run) is “{asked}”, which this server does not hold any more. "
+            f"Run in the link (lab_run) is “{asked}”, which this server does not have. "
             "Start trains it again: the same configuration gives the same curves."
         )
         _name("")
@@ -48,13 +48,27 @@ def shown(pool: Pool, job: Job | None) -> Run | None:
     if run and not run.active and before not in (None, job) and run.job != job:
         _name("")  # the visitor has turned to something else
         run = None
-    return run or (pool.finished(job) if job else None)
+    if job and (run is None or (run.status == CANCELLED and run.job == job)):
+        # Trained again and cancelled, what was finished before is there as it was.
+        other = _found(partial(pool.at_rest, job))
+        run = other if run is None or (other and other.status == FINISHED) else run
+    return run
+
+
+def _found(find: Callable[[], Run | None]) -> Run | None:
+    """What the pool finds; what it cannot read is said."""
+    try:
+        return find()
+    except ValueError as error:
+        state.note(f"{error} Start trains it again: the same configuration gives the same curves.")
+        return None
 
 
 def buttons(pool: Pool, run: Run | None, job: Job | None) -> None:
     """Start, and what its owner can do with a run."""
     with st.container(horizontal=True, horizontal_alignment="right", gap="small", key="lab_buttons"):
-        mine = run is not None and run.owner == owner()
+        # A run out of the store that was cut off has lost who started it: anyone may go on with it.
+        mine = run is not None and (run.owner == owner() or (run.id == run.key and not run.active))
         same = run is not None and run.job == job
         running = mine and run is not None and run.active
         st.button(
@@ -70,7 +84,7 @@ def buttons(pool: Pool, run: Run | None, job: Job | None) -> None:
             return
         for label, icon, act, usable in (
             ("Pause", "pause", pool.pause, run.active),
-            ("Resume", "resume", pool.resume, run.status in (PAUSED, DIED)),
+            ("Resume", "resume", partial(_resume, pool), run.status in (PAUSED, DIED)),
             ("Cancel", "close", pool.cancel, run.active or run.status == PAUSED),
         ):
             if usable:
@@ -86,6 +100,11 @@ def buttons(pool: Pool, run: Run | None, job: Job | None) -> None:
 
 def _start(pool: Pool, job: Job) -> None:
     _name(pool.submit(job, owner()).id)
+
+
+def _resume(pool: Pool, run: Run) -> None:
+    pool.resume(run, owner())
+    _name(run.id)
 
 
 def _try(act: Callable[..., None], *given: object) -> None:
@@ -139,8 +158,10 @@ def live(pool: Pool, run: Run, sequence: Callable[[], None], rest: Callable[[], 
 def _curves(pool: Pool, run: Run, status: str) -> None:
     if run.status != status:
         st.rerun()  # other buttons, and no more polling once it rests
-    st.progress(run.share, text=layout.escape(said(pool, run)))
-    gone = divergences(run)
+    st.progress(run.share, text=layout.escape(lab_words.said(pool, run)))
+    if run.unkept:
+        st.warning(layout.escape(run.unkept), icon=":material/save:")
+    gone = lab_words.divergences(run)
     if gone:
         more = [f"And {len(gone) - 4} more."] if len(gone) > 4 else []
         st.warning("  \n".join(map(layout.escape, [*gone[:4], *more])), icon=":material/warning:")
@@ -184,70 +205,10 @@ def _draw(run: Run, fig: Figure) -> None:
     if run.active:
         layout.picture(fig)
     else:
-        layout.figure(fig, configuration(run.job), partial(_script, run, fig))
+        layout.figure(fig, lab_words.configuration(run.job), partial(_script, run, fig))
 
 
 def _script(run: Run, fig: Figure) -> str:
     from rnnviz.training_script import training_script
 
     return training_script(run.job, fig.title, fig.caption, reach=fig.stem == "reach")
-
-
-def configuration(job: Job) -> dict[str, object]:
-    """What a run's files are named after."""
-    first = job.configs[0]
-    return {
-        "": first.task,
-        "T": job.length,
-        "H": first.hidden_size,
-        first.optimizer: first.lr,
-        "seeds": len(first.seeds),
-        "from": first.seeds[0],
-    }
-
-
-def said(pool: Pool, run: Run) -> str:
-    """Where a run stands, in a sentence."""
-    step, steps = run.step, run.job.configs[0].steps
-    if run.status == QUEUED:
-        ahead = pool.ahead(run) or 0
-        before = f"{ahead} run{'s' if ahead > 1 else ''} before this one" if ahead else "this one is next"
-        return f"In the queue: {before}. It starts by itself."
-    if run.status == RUNNING:
-        left = run.seconds_left()
-        return f"Step {step:,} of {steps:,}" + ("" if left is None else f" · about {_time(left)} left")
-    if run.status == PAUSED:
-        return f"Paused after step {step:,}. Resume goes on from here, to the bit."
-    if run.status == DIED:
-        kept = min((checkpoint.step for checkpoint in run.checkpoints), default=0)
-        return f"{run.why} The last record is of step {step:,}; Resume goes on from step {kept:,}."
-    if run.status == FINISHED and all(len(v.diverged) == len(v.config.seeds) for v in run.learnings):
-        return f"Stopped at step {step:,}: every model diverged."
-    if run.status == FINISHED:
-        return f"Finished after {step:,} steps and {_time(sum(run.seconds))} of training."
-    return f"Cancelled after step {step:,}; what it showed until then is kept."
-
-
-def promise(job: Job) -> None:
-    """What Start would do, while nothing has been trained yet."""
-    task, parameters = job.task, job.parameters()
-    sizes = ", ".join(
-        f"{config.spec.title} {count:,} (H = {config.hidden_size})"
-        for config, count in zip(job.configs, parameters, strict=True)
-    )
-    baseline = task.baseline(job.length)
-    st.caption(
-        layout.escape(
-            f"Start trains {len(job.configs[0].seeds)} models of each cell. Parameters: {sizes}. "
-            f"Without memory: {baseline.words}. {task.caution}"
-        )
-    )
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-
-
-def divergences(run: Run) -> list[str]:
-    """Every model that went out of bounds, in a sentence each."""
-    return [f"{divergence_words(learning, d)}." for learning in run.learnings for d in learning.diverged]

@@ -111,7 +111,7 @@ LAB: dict[str, Control] = {
     ),
     "seed": Number("lab_seed", "First seed", 0, "Draws the weights and the sequences.", 0, 99, 1),
     "example": Number("lab_example", "Example", 5, "One of the sequences that runs are judged by.", 1, 50, 1),
-    "run": HeldText("lab_run", "Run", "", max_chars=10),
+    "run": HeldText("lab_run", "Run", "", max_chars=21),
 }
 INSIDE: dict[str, Control] = {
     "inside_cell": Choice("lab_inside_cell", "Cell", "", options={}),

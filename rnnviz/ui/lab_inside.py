@@ -13,7 +13,7 @@ from rnnviz.experiment import TaskSequence, Trained, model_of
 from rnnviz.runs import Run
 from rnnviz.trained import answers
 from rnnviz.training_script import before_after_script, training_script
-from rnnviz.ui import cached, lab, layout, state
+from rnnviz.ui import cached, lab_words, layout, state
 from rnnviz.ui.lab_controls import INSIDE, caption_of
 from rnnviz.ui.pages import CELL
 
@@ -42,7 +42,7 @@ def _table(run: Run) -> None:
         title,
         columns,
         caption,
-        lab.configuration(run.job),
+        lab_words.configuration(run.job),
         partial(training_script, run.job, title, caption),
     )
 
@@ -82,7 +82,7 @@ def _inside(run: Run, batch: Batch, b: int) -> None:
         caption,
     )
     script = partial(before_after_script, (first, after), sequence, fig.title, caption)
-    layout.figure(fig, lab.configuration(run.job), script)
+    layout.figure(fig, lab_words.configuration(run.job), script)
     st.page_link(
         CELL.file,
         label="**Open in Inside the cell**",

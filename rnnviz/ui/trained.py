@@ -12,7 +12,7 @@ from rnnviz.ui.state import Choice, Control, Number
 from rnnviz.ui.stops import HeldText, Stops
 
 TABLE: dict[str, Control] = {
-    "run": HeldText("cell_run", "Trained run", "", max_chars=10),
+    "run": HeldText("cell_run", "Trained run", "", max_chars=21),
     "of": Choice("cell_of", "Cell", "", options={}),
     "seed": Choice("cell_of_seed", "Seed", "", options={}),
     "after": Stops("cell_after", "After training step", "", options={}),
@@ -29,10 +29,13 @@ def choose() -> tuple[Model, TaskSequence] | None:
         return None
     from rnnviz.runs import pool  # starts the workers, which this page alone does not need
 
-    run = pool().find(asked)
+    try:
+        run, why = pool().find(asked), ""
+    except ValueError as error:
+        run, why = None, f" {error}"
     if run is None or not all(run.weights):
         state.note(
-            f"Trained run in the link (cell_run) is “{asked}”, which this server does not hold any more. "
+            f"Trained run in the link (cell_run) is “{asked}”, which this server does not have.{why} "
             "The Memory lab trains it again. Shown are weights from a seed."
         )
         _leave()

@@ -14,6 +14,7 @@ from rnnviz.engine.learning import learning_of
 from rnnviz.engine.train import TrainConfig, train
 from rnnviz.runs import Job, Pool, limits
 from rnnviz.runs.worker import save_every
+from rnnviz.store import Store
 
 QUICK = TrainConfig(
     task="adding", length=10, cell="gru", hidden_size=4, seeds=(0, 1), steps=40, eval_every=10, batch_size=5
@@ -24,8 +25,8 @@ module = sys.modules[Pool.__module__]
 
 
 @pytest.fixture(scope="module")
-def pool():
-    return Pool(1)
+def pool(tmp_path_factory):
+    return Pool(1, Store(tmp_path_factory.mktemp("home")))
 
 
 def wait(ready):
@@ -68,8 +69,8 @@ def test_a_run_elsewhere_is_the_run_here(pool):
                 next(training)
     assert run.seconds_left() == 0.0
     assert pool.find(run.id) is run
-    assert pool.finished(Job(job.configs)) is run
-    assert pool.finished(Job(job.configs[:1])) is None
+    assert pool.at_rest(Job(job.configs)) is run
+    assert pool.at_rest(Job(job.configs[:1])) is None
     assert pool.find("nobody") is None
 
 
@@ -169,14 +170,14 @@ def test_a_worker_that_died_idle_is_replaced(pool):
     assert rest(pool.submit(Job((replace(QUICK, seeds=(13,)),)), "a")).status == "finished"
 
 
-def test_a_worker_that_cannot_start_is_a_sentence_and_the_next_run_works(monkeypatch):
+def test_a_worker_that_cannot_start_is_a_sentence_and_the_next_run_works(pool, monkeypatch):
     class Broken:
         def __init__(self):
             raise OSError("no more processes")
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_Worker", Broken)
-        other = Pool(0)
+        patch.setattr(module, "Worker", Broken)
+        other = Pool(0, pool.store)
         threading.Thread(target=other._serve, args=(False,), daemon=True).start()
         run = rest(other.submit(Job((QUICK,)), "a"))
         assert (run.status, run.why) == ("died", "The run failed (OSError).")

@@ -1,0 +1,80 @@
+"""What the Memory lab says of a run, and of one that has not begun."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from rnnviz.charts.courses import divergence_words
+from rnnviz.run_file import versions
+from rnnviz.runs import Job, Pool, Run
+from rnnviz.runs.run import DIED, FINISHED, PAUSED, QUEUED, RUNNING
+from rnnviz.ui import layout
+
+
+def configuration(job: Job) -> dict[str, object]:
+    """What a run's files are named after."""
+    first = job.configs[0]
+    return {
+        "": first.task,
+        "T": job.length,
+        "H": first.hidden_size,
+        first.optimizer: first.lr,
+        "seeds": len(first.seeds),
+        "from": first.seeds[0],
+    }
+
+
+def said(pool: Pool, run: Run) -> str:
+    """Where a run stands, in a sentence."""
+    step, steps = run.step, run.job.configs[0].steps
+    if run.status == QUEUED:
+        ahead = pool.ahead(run) or 0
+        before = f"{ahead} run{'s' if ahead > 1 else ''} before this one" if ahead else "this one is next"
+        return f"In the queue: {before}. It starts by itself."
+    if run.status == RUNNING:
+        left = run.seconds_left()
+        return f"Step {step:,} of {steps:,}" + ("" if left is None else f" · about {_time(left)} left")
+    if run.status == PAUSED:
+        return f"Paused after step {step:,}. Resume goes on from here, to the bit."
+    if run.status == DIED:
+        kept = min((checkpoint.step for checkpoint in run.checkpoints), default=0)
+        return f"{run.why} The last record is of step {step:,}; Resume goes on from step {kept:,}."
+    if run.status == FINISHED and all(len(v.diverged) == len(v.config.seeds) for v in run.learnings):
+        return f"Stopped at step {step:,}: every model diverged."
+    if run.status == FINISHED:
+        return f"Finished after {step:,} steps and {_time(sum(run.seconds))} of training{_elsewhere(run)}."
+    return f"Cancelled after step {step:,}; what it showed until then is kept."
+
+
+def _elsewhere(run: Run) -> str:
+    """By which other versions it was trained, if so: they may round in other ways."""
+    here = versions()
+    other = [
+        f"{name} {run.versions[name]}" for name in here if run.versions.get(name, here[name]) != here[name]
+    ]
+    return f", with {', '.join(other)}" if other else ""
+
+
+def promise(job: Job) -> None:
+    """What Start would do, while nothing has been trained yet."""
+    task, parameters = job.task, job.parameters()
+    sizes = ", ".join(
+        f"{config.spec.title} {count:,} (H = {config.hidden_size})"
+        for config, count in zip(job.configs, parameters, strict=True)
+    )
+    baseline = task.baseline(job.length)
+    st.caption(
+        layout.escape(
+            f"Start trains {len(job.configs[0].seeds)} models of each cell. Parameters: {sizes}. "
+            f"Without memory: {baseline.words}. {task.caution}"
+        )
+    )
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def divergences(run: Run) -> list[str]:
+    """Every model that went out of bounds, in a sentence each."""
+    return [f"{divergence_words(learning, d)}." for learning in run.learnings for d in learning.diverged]
