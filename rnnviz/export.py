@@ -140,10 +140,10 @@ def filename(stem: str, configuration: Mapping[str, object], ext: str) -> str:
     'gradient-flow_T100_radius1.2_seed0.png'
 
     Raises:
-        ValueError: when ``ext`` is not one to eight ASCII letters or digits.
+        ValueError: when ``ext`` is not 1 to 16 ASCII letters or digits.
     """
-    if not re.fullmatch(r"[A-Za-z0-9]{1,8}", ext):
-        raise ValueError(f"ext must be 1 to 8 ASCII letters or digits, got {ext!r}")
+    if not re.fullmatch(r"[A-Za-z0-9]{1,16}", ext):
+        raise ValueError(f"ext must be 1 to 16 ASCII letters or digits, got {ext!r}")
     short = {key: f"{v:.6g}" if isinstance(v, float) else str(v) for key, v in configuration.items()}
     parts = [_slug(stem) or "figure", *(_slug(key + value) for key, value in short.items())]
     name = "_".join(filter(None, parts))

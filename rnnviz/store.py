@@ -125,6 +125,14 @@ class Store:
         finally:
             lock.release()
 
+    def busy(self, id: str) -> bool:
+        """Whether somebody keeps a run of this name at this moment."""
+        try:
+            with self.keeping(id):
+                return False
+        except StoreError:
+            return True
+
     def listed(self) -> list[Listed]:
         """One's own runs, the newest first; those that cannot be read are among them, with the reason."""
         found = [self._listed(entry) for entry in _files(self.runs)]

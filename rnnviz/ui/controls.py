@@ -267,7 +267,12 @@ def _choose_numbers(control: Control) -> tuple[float, ...]:
 
 def _table_import(control: Control) -> None:
     """Upload or paste a table and take one of its columns over into the bound text, so that links hold it."""
-    file = st.file_uploader("CSV file", type=["csv", "txt", "tsv"], key=f"{control.key}_file")
+    file = st.file_uploader(
+        "CSV file",
+        type=["csv", "txt", "tsv"],
+        max_upload_size=series.MAX_BYTES // 2**20,
+        key=f"{control.key}_file",
+    )
     pasted = st.text_area("or paste a table", max_chars=series.MAX_BYTES, key=f"{control.key}_paste")
     if file is None and not pasted:
         return

@@ -26,6 +26,7 @@ class Page:
 HOME = Page("home.py", "Home", "home", ":material/home:")
 CELL = Page("inside_the_cell.py", "Inside the cell", "cell", ":material/memory:")
 LAB = Page("memory_lab.py", "Memory lab", "lab", ":material/science:")
+RUNS = Page("runs.py", "Runs", "runs", ":material/inventory_2:")
 FLOW = Page("gradient_flow.py", "Gradient flow", "flow", ":material/trending_down:")
 
-PAGES: tuple[Page, ...] = (HOME, CELL, FLOW, LAB)
+PAGES: tuple[Page, ...] = (HOME, CELL, FLOW, LAB, RUNS)
