@@ -8,7 +8,7 @@ from rnnviz.charts.example import example
 from rnnviz.engine.validation import sequences
 from rnnviz.runs import pool
 from rnnviz.training_script import example_script
-from rnnviz.ui import lab, lab_inside, lab_words, layout, state
+from rnnviz.ui import lab, lab_inside, lab_lectures, lab_words, layout, state
 from rnnviz.ui.lab_controls import INSIDE, LAB, choose_job
 
 layout.header(
@@ -16,6 +16,7 @@ layout.header(
     "One task, the same sequences for every cell: press Start, and watch which one learns.",
 )
 with st.sidebar:
+    lab_lectures.menu()
     job = choose_job()
     index = LAB["example"].draw()
 runs = pool()
@@ -37,6 +38,7 @@ else:
     words, start = st.columns([5, 3], vertical_alignment="center")
     with words:
         st.markdown(f"**{layout.escape(task.title)}.** {layout.escape(task.question)}")
+        lab_lectures.story(run)
     with start:
         lab.buttons(runs, run, job)
     lab.others(runs, run)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rnnviz.engine.spec import CellSpec
+from rnnviz.engine.stack import parameter_count
 from rnnviz.run_config import run_id
 from rnnviz.runs import Job
 from rnnviz.ui.lab_controls import LAB
@@ -27,7 +28,7 @@ def link_of(job: Job, run: str = "") -> Query:
     # What not every cell has is that of the cell which has it.
     gated = next((c for c in job.configs if c.scheme != "torch"), first)
     forgetful = next((c for c in job.configs if c.forget_bias is not None), None)
-    largest = max(zip(job.parameters(), job.configs, strict=True), key=lambda pair: pair[0])[1]
+    largest = max(job.configs, key=lambda config: parameter_count(config.spec, 1, 1, 1))
     settings: dict[str, Any] = {
         "task": first.task,
         f"length of {first.task}": first.length,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from rnnviz.charts.courses import divergence_words
+from rnnviz.lectures import lecture_of
 from rnnviz.run_file import versions
 from rnnviz.runs import Job, Pool, Run
 from rnnviz.runs.run import DIED, FINISHED, PAUSED, QUEUED, RUNNING
@@ -41,6 +42,8 @@ def said(pool: Pool, run: Run) -> str:
         return f"{run.why} The last record is of step {step:,}; Resume goes on from step {kept:,}."
     if run.status == FINISHED and all(len(v.diverged) == len(v.config.seeds) for v in run.learnings):
         return f"Stopped at step {step:,}: every model diverged."
+    if run.status == FINISHED and run.id == run.key and lecture_of(run.key):
+        return f"Trained beforehand, {step:,} steps; Train again does it before your eyes."
     if run.status == FINISHED:
         return f"Finished after {step:,} steps and {_time(sum(run.seconds))} of training{_elsewhere(run)}."
     return f"Cancelled after step {step:,}; what it showed until then is kept."
