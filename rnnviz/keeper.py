@@ -14,11 +14,13 @@ from typing import Any
 
 from rnnviz import run_file
 from rnnviz.run_file import Kept, UnreadableError
+from rnnviz.run_shapes import check_head
 
 ENDING = ".safetensors"
 FINISHED = "finished"
+TRIES, AGAIN = 10, 0.005  # seconds between tries to read a run that is being moved
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class StoreError(Exception):
@@ -41,6 +43,7 @@ class Keeper:
         self._next = 0.0
         self._read_before = False
         self._blocked = False
+        self._swept = False
 
     @property
     def due(self) -> bool:
@@ -56,6 +59,7 @@ class Keeper:
         start = time.monotonic()
         if self._may_replace(kept):
             with said(self._file.parent):
+                self._sweep()
                 self._parts.mkdir(parents=True, exist_ok=True)
                 for k, cell in enumerate(kept.cells):
                     for step in sorted(cell.weights):
@@ -73,10 +77,17 @@ class Keeper:
         """
         if self._may_replace(kept):
             with said(self._file.parent):
+                self._sweep()
                 self._file.parent.mkdir(parents=True, exist_ok=True)
                 _write(self._file, run_file.pack(replace(kept, apart=())), safely=True)
                 shutil.rmtree(self._parts, ignore_errors=True)
                 self._apart.clear()
+
+    def _sweep(self) -> None:
+        """Away with what killed processes left half written, before the first write."""
+        if not self._swept:
+            sweep(self._file)
+            self._swept = True
 
     def _write_part(self, k: int, step: int, weights: run_file.Weights) -> None:
         if (k, step) not in self._apart:
@@ -90,7 +101,9 @@ class Keeper:
             self._read_before = True
             with suppress(OSError):
                 try:
-                    self._blocked = head_of(self._file)["status"] == FINISHED
+                    if head_of(self._file)["status"] == FINISHED:
+                        there = run_file.unpack(self._file.read_bytes())
+                        self._blocked = there.id == kept.id
                 except UnreadableError as error:
                     if "newer" in str(error):
                         self._read_before = False
@@ -109,9 +122,16 @@ def said(home: Path) -> Iterator[None]:
             why = "the disk is full"
         elif error.errno in _READ_ONLY:
             why = "the folder is read-only"
+        elif error.errno in (errno.ENOTDIR, errno.EEXIST):
+            why = "a file stands where a folder is needed"
         else:
-            why = error.strerror or type(error).__name__
+            why = why_of(error)
         raise StoreError(f"The store in {home} could not be written: {why}.") from None
+
+
+def why_of(error: OSError) -> str:
+    """What the system says."""
+    return error.strerror or type(error).__name__
 
 
 def _write(path: Path, data: bytes, safely: bool = False) -> None:
@@ -124,10 +144,50 @@ def _write(path: Path, data: bytes, safely: bool = False) -> None:
                 file.flush()
                 os.fsync(file.fileno())
         os.replace(new, path)
-    except OSError:
+    except BaseException:
         with suppress(OSError):
             new.unlink(missing_ok=True)
         raise
+
+
+def sweep(file: Path) -> None:
+    """Delete what killed processes left half written of a run; whoever asks holds its lock."""
+    for folder in (file.parent, parts_of(file)):
+        for left in folder.glob(f".{file.name if folder == file.parent else ''}*.new"):
+            left.unlink(missing_ok=True)
+
+
+def read(file: Path) -> Kept:
+    """A run with the weights that lie beside it, though it be finished, deleted or had back meanwhile.
+
+    Raises:
+        UnreadableError: it is damaged, or of a newer version.
+        OSError: as ``open``.
+    """
+    for _ in range(TRIES):
+        kept = run_file.unpack(file.read_bytes())
+        try:
+            return _gathered(kept, parts_of(file)) if kept.apart else kept
+        except FileNotFoundError as error:
+            missing = Path(error.filename).stem.partition("-")[2]
+            time.sleep(AGAIN)
+    raise UnreadableError(f"its weights of step {missing} are missing")
+
+
+def _gathered(kept: Kept, parts: Path) -> Kept:
+    """With the weights that lie beside it."""
+    cells = []
+    for k, (cell, steps) in enumerate(zip(kept.cells, kept.apart, strict=True)):
+        weights = dict(cell.weights)
+        for step in steps:
+            arrays, _ = run_file.unpack_arrays((parts / f"{k}-{step}{ENDING}").read_bytes())
+            weights[step] = {name: run_file.tensor(value) for name, value in arrays.items()}
+        kinds = [{name: (v.shape, v.dtype) for name, v in each.items()} for each in weights.values()]
+        if any(kind != kinds[0] for kind in kinds):
+            raise UnreadableError(f"its saved weights of cell {k} have not all the same names and shapes")
+        cells.append(replace(cell, weights=weights))
+    # Packed and read again: what lies beside it is checked as the rest is.
+    return run_file.unpack(run_file.pack(replace(kept, cells=tuple(cells), apart=())))
 
 
 def parts_of(file: Path) -> Path:
@@ -135,9 +195,23 @@ def parts_of(file: Path) -> Path:
     return file.with_name(file.name.removesuffix(ENDING) + ".parts")
 
 
+def size_of(file: Path) -> int:
+    """Bytes of a run, with the weights that lie beside it."""
+    total = 0
+    with suppress(FileNotFoundError):
+        for part in (file, *parts_of(file).glob("*")):
+            total += part.stat().st_size
+    return total
+
+
 def head_of(path: str | Path) -> dict[str, Any]:
-    """What a run's file says of itself; raises as `run_file.read_head` and ``open``."""
+    """What a run's file says of itself, complete; raises as `run_file.read_head` and ``open``."""
     with open(path, "rb") as file:
         data = file.read(8)
         size = int.from_bytes(data, "little")
-        return run_file.read_head(data + file.read(min(size, run_file.MOST_HEAD)))
+        head = run_file.read_head(data + file.read(min(size, run_file.MOST_HEAD)))
+    try:
+        check_head(head)
+    except ValueError as error:
+        raise UnreadableError(f"what it says of itself cannot be: {error}") from None
+    return head

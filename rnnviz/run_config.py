@@ -34,10 +34,14 @@ def plain_of(config: TrainConfig) -> dict[str, Any]:
     """Its fields, whole numbers where a real is meant made real: 1 and 1.0 train the same."""
     reals = ("lr", "clip", "forget_bias", "stop_at")
     plain = asdict(config) | {
-        name: float(getattr(config, name)) for name in reals if getattr(config, name) is not None
+        name: _real(getattr(config, name)) for name in reals if getattr(config, name) is not None
     }
-    plain["scheme_options"] = tuple((name, float(value)) for name, value in config.scheme_options)
+    plain["scheme_options"] = tuple((name, _real(value)) for name, value in config.scheme_options)
     return plain
+
+
+def _real(value: float) -> float:
+    return float(value) + 0.0  # -0.0 is 0.0
 
 
 def config_of(plain: Mapping[str, Any]) -> TrainConfig:
@@ -50,9 +54,17 @@ def config_of(plain: Mapping[str, Any]) -> TrainConfig:
     unknown = [name for name in plain if name not in known]
     if unknown:
         raise ValueError(f"“{str(unknown[0])[:40]}” is no setting that this version knows")
-    given: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()
-    }
-    for name in ("options", "scheme_options"):
-        given[name] = tuple((str(key), value) for key, value in given.get(name, ()))
+    given = {name: _frozen(value) for name, value in plain.items()}
+    for name in ("seeds", "options", "scheme_options"):
+        value = given.get(name, ())
+        if not isinstance(value, tuple):
+            raise ValueError(f"{name} is {value!r}; allowed: a list")
+        if name != "seeds" and not all(
+            isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in value
+        ):
+            raise ValueError(f"{name} is {value!r}; allowed: a list of pairs, each a name and a value")
     return TrainConfig(**given)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(part) for part in value) if isinstance(value, list) else value

@@ -28,7 +28,7 @@ from rnnviz.engine.learning import AXES, Learning
 from rnnviz.engine.train import Checkpoint, Divergence
 from rnnviz.engine.train_config import TrainConfig
 from rnnviz.run_config import config_of, plain_of, run_id
-from rnnviz.run_shapes import check_cell
+from rnnviz.run_shapes import check_cell, check_head, parted
 
 FORMAT = 1
 MOST_HEAD = 2**24  # bytes of a head that is read at all
@@ -136,8 +136,8 @@ def pack(kept: Kept) -> bytes:
 def pack_arrays(arrays: Arrays, head: Mapping[str, Any]) -> bytes:
     """Arrays and a head as a file that notices when it is damaged."""
     whole = {name: np.ascontiguousarray(value).reshape(value.shape) for name, value in arrays.items()}
-    text = json.dumps({"format": FORMAT, "sum": _sum(whole), **head})
-    return safetensors.save(whole, {_HEAD: text})
+    plain = json.loads(json.dumps({"format": FORMAT, **head}))  # as a reader will see it
+    return safetensors.save(whole, {_HEAD: json.dumps(plain | {"sum": _sum(whole, plain)})})
 
 
 def read_head(data: bytes) -> dict[str, Any]:
@@ -154,10 +154,12 @@ def read_head(data: bytes) -> dict[str, Any]:
         form = head["format"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise UnreadableError("it is damaged, or no run of this program") from None
-    if type(form) is not int or form != FORMAT:
+    if type(form) is not int or form < 1:
+        raise UnreadableError(f"it is damaged: its format is {form!r:.20}; expected: {FORMAT}")
+    if form > FORMAT:
         by = head.get("versions", {}).get("rnnviz", "") if isinstance(head.get("versions"), dict) else ""
         raise UnreadableError(
-            f"it was written by a newer version of this program{f' ({by})'[:30] if by else ''}: its format "
+            f"it was written by a newer version of this program{f' ({by!s:.30})' if by else ''}: its format "
             f"is {form!r:.20}, and this version reads format {FORMAT}"
         )
     return dict(head)
@@ -170,11 +172,13 @@ def unpack_arrays(data: bytes) -> tuple[Arrays, dict[str, Any]]:
         UnreadableError: damaged, or of a newer version.
     """
     head = read_head(data)
+    said = head.pop("sum", None)
     try:
         arrays = safetensors.load(data)
-    except (SafetensorError, KeyError, TypeError, ValueError):
+        found = _sum(arrays, head)
+    except (SafetensorError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise UnreadableError("it is damaged: its tensors cannot be read") from None
-    if _sum(arrays) != head.get("sum"):
+    if type(said) is not int or found != said:
         raise UnreadableError("it is damaged: its check sum is another")
     return arrays, head
 
@@ -187,64 +191,58 @@ def unpack(data: bytes) -> Kept:
     """
     arrays, head = unpack_arrays(data)
     try:
-        kept = _made_of(arrays, head)
-    except UnreadableError:
-        raise
-    except (KeyError, TypeError, AttributeError, IndexError, OverflowError):
-        raise UnreadableError("it is damaged: what it says of itself is not complete") from None
+        check_head(head)
     except ValueError as error:
-        raise UnreadableError(f"its configuration cannot be: {error}") from None
-    if arrays:
-        raise UnreadableError(f"it holds “{next(iter(arrays))[:40]}”, which no run has")
-    return kept
-
-
-def _made_of(arrays: Arrays, head: Mapping[str, Any]) -> Kept:
-    apart = tuple(tuple(int(step) for step in steps) for steps in head["apart"])
-    cells = tuple(_cell(k, about, arrays) for k, about in enumerate(head["cells"]))
-    if not cells or (apart and len(apart) != len(cells)):
-        raise KeyError("cells")
-    return Kept(
-        cells, str(head["status"]), str(head["why"]), str(head["owner"]), _texts(head["versions"]), apart
-    )
+        raise UnreadableError(f"what it says of itself cannot be: {error}") from None
+    own: dict[str, Arrays] = {}
+    for name, value in arrays.items():
+        k, _, rest = name.partition(".")
+        own.setdefault(k, {})[rest] = value
+    cells = tuple(_cell(about, own.pop(str(k), {})) for k, about in enumerate(head["cells"]))
+    if own:
+        k = next(iter(own))
+        raise UnreadableError(f"it holds “{f'{k}.{next(iter(own[k]))}':.40}”, which no run has")
+    apart = tuple(tuple(steps) for steps in head["apart"])
+    return Kept(cells, head["status"], head["why"], head["owner"], _texts(head["versions"]), apart)
 
 
 def _texts(given: Mapping[str, str]) -> dict[str, str]:
     return {str(name)[:40]: str(value)[:40] for name, value in given.items()}
 
 
-def _cell(k: int, about: Mapping[str, Any], arrays: Arrays) -> KeptCell:
-    """One cell; takes its arrays away from the others."""
-    config = config_of(about["config"])
-    own = {name: arrays.pop(name) for name in list(arrays) if name.startswith(f"{k}.")}
-    parts: dict[str, Arrays] = {"learning": {}, "weights": {}, "checkpoint": {}}
-    saved = own.pop(f"{k}.saved")
-    for name, value in own.items():
-        _, part, rest = name.split(".", 2)
-        parts[part][rest] = value
-    learning = Learning(
-        config,
-        **parts["learning"],
-        diverged=_diverged(about["diverged"]),
-        solved=about["solved"] is True,
-        finished=about["finished"] is True,
-    )
-    weights = parts["weights"]
-    steps = saved.tolist()
-    checkpoint = None
-    if "checkpoint" in about:
-        checkpoint = Checkpoint(
-            config,
-            int(about["checkpoint"]["step"]),
-            {name: tensor(value) for name, value in parts["checkpoint"].items()},
-            _diverged(about["checkpoint"]["diverged"]),
-            about["checkpoint"]["finished"] is True,
-        )
+def _cell(about: Mapping[str, Any], arrays: Arrays) -> KeptCell:
+    """One cell out of its part of a checked head and its arrays."""
     try:
+        config = config_of(about["config"])
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UnreadableError(f"its configuration cannot be: {error!s:.300}") from None
+    try:
+        parts = parted(arrays, "checkpoint" in about)
+        learning = Learning(
+            config,
+            **parts["learning"],
+            diverged=_diverged(about["diverged"]),
+            solved=about["solved"],
+            finished=about["finished"],
+        )
+        checkpoint, saved, weights = None, arrays["saved"], parts["weights"]
+        if "checkpoint" in about:
+            checkpoint = Checkpoint(
+                config,
+                about["checkpoint"]["step"],
+                {name: tensor(value) for name, value in parts["checkpoint"].items()},
+                _diverged(about["checkpoint"]["diverged"]),
+                about["checkpoint"]["finished"],
+            )
         check_cell(learning, saved, weights, checkpoint)
-    except ValueError as error:
-        raise UnreadableError(f"its numbers do not fit its configuration: {error}") from None
-    kept = {step: {name: tensor(value[s]) for name, value in weights.items()} for s, step in enumerate(steps)}
+        if learning.step != about["step"]:
+            raise ValueError(f"its head says step {about['step']}; its curves end at step {learning.step}")
+    except (ValueError, TypeError) as error:
+        raise UnreadableError(f"its numbers do not fit its configuration: {error!s:.300}") from None
+    kept = {
+        step: {name: tensor(value[s]) for name, value in weights.items()}
+        for s, step in enumerate(saved.tolist())
+    }
     return KeptCell(learning, kept, float(about["seconds"]), checkpoint)
 
 
@@ -263,14 +261,13 @@ def _checkpoint_about(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def _diverged(given: Sequence[Mapping[str, Any]]) -> tuple[Divergence, ...]:
     return tuple(
-        Divergence(int(d["seed"]), int(d["step"]), str(d["what"])[:200], float(d["grad_norm_before"]))
-        for d in given
+        Divergence(d["seed"], d["step"], d["what"][:200], float(d["grad_norm_before"])) for d in given
     )
 
 
-def _sum(arrays: Mapping[str, NDArray[Any]]) -> int:
-    """A check sum over names, types, shapes and numbers."""
-    total = 0
+def _sum(arrays: Mapping[str, NDArray[Any]], head: Mapping[str, Any]) -> int:
+    """A check sum over the head, and over names, types, shapes and numbers."""
+    total = zlib.crc32(json.dumps(head, sort_keys=True).encode())
     for name in sorted(arrays):
         value = arrays[name]
         total = zlib.crc32(f"{name} {value.dtype.str} {value.shape}".encode(), total)

@@ -1,9 +1,9 @@
-"""Whether a run's numbers have the shapes and types that its configuration gives them."""
+"""Whether what a run says of itself is complete, and its numbers are as its configuration has them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,78 @@ from rnnviz.engine.train import Checkpoint
 from rnnviz.engine.train_config import TrainConfig
 
 _TYPES = {"steps": np.int64, "eval_steps": np.int64, "asked_steps": np.int64, "clipped": np.bool_}
+_REAL = (float, int)
+_HEAD = {"status": str, "why": str, "owner": str, "versions": dict, "apart": list, "cells": list}
+_CELL = {
+    "config": dict,
+    "seconds": _REAL,
+    "diverged": list,
+    "step": int,
+    "solved": bool,
+    "finished": bool,
+}
+_CHECKPOINT = {"step": int, "finished": bool, "diverged": list}
+_DIVERGED = {"seed": int, "step": int, "what": str, "grad_norm_before": _REAL}
+
+
+def check_head(head: Mapping[str, Any]) -> None:
+    """Refuse a head whose entries are missing or of other types.
+
+    Raises:
+        ValueError: naming the entry, what it is and what it should be.
+    """
+    _entries("its head", head, _HEAD)
+    if not head["cells"]:
+        raise ValueError("cells is empty; expected: at least one")
+    if len(head["apart"]) not in (0, len(head["cells"])):
+        raise ValueError(f"apart is of {len(head['apart'])} cells; expected: {len(head['cells'])}, or none")
+    for steps in head["apart"]:
+        if type(steps) is not list or any(type(step) is not int for step in steps):
+            raise ValueError("apart holds what is no list of steps")
+    for k, cell in enumerate(head["cells"]):
+        _entries(f"cell {k}", cell, _CELL)
+        if not (cell["seconds"] >= 0 and isfinite(cell["seconds"])):
+            raise ValueError(f"seconds of cell {k} is {cell['seconds']}; expected: a number from 0 up")
+        lists = [cell["diverged"]]
+        if "checkpoint" in cell:
+            _entries(f"the checkpoint of cell {k}", cell["checkpoint"], _CHECKPOINT)
+            lists.append(cell["checkpoint"]["diverged"])
+        for divergence in (each for entries in lists for each in entries):
+            _entries(f"a divergence of cell {k}", divergence, _DIVERGED)
+
+
+def _entries(what: str, given: Any, types: Mapping[str, Any]) -> None:
+    if type(given) is not dict:
+        raise ValueError(f"{what} is a {type(given).__name__}; expected: an object")
+    for name, allowed in types.items():
+        kinds = allowed if isinstance(allowed, tuple) else (allowed,)
+        if name not in given:
+            raise ValueError(f"{what} has no “{name}”")
+        if type(given[name]) not in kinds:
+            raise ValueError(
+                f"{name} of {what} is a {type(given[name]).__name__}; expected: {kinds[0].__name__}"
+            )
+        if kinds is _REAL and not isinstance(given[name], float) and abs(given[name]) > 2**1000:
+            raise ValueError(f"{name} of {what} is too large")
+
+
+def parted(arrays: Mapping[str, NDArray[Any]], resumable: bool) -> dict[str, dict[str, NDArray[Any]]]:
+    """A cell's arrays by their part: learning, weights, checkpoint; ``saved`` aside.
+
+    Raises:
+        ValueError: one is missing, or is none that a run has.
+    """
+    parts: dict[str, dict[str, NDArray[Any]]] = {"learning": {}, "weights": {}, "checkpoint": {}}
+    for name, value in arrays.items():
+        part, _, rest = name.partition(".")
+        if name != "saved" and (part not in parts or (part == "checkpoint" and not resumable)):
+            raise ValueError(f"“{name[:40]}” is not of this cell")
+        if name != "saved":
+            parts[part][rest] = value
+    want = {name: None for axis, names in AXES.items() for name in (axis, *names)}
+    _check_names(parts["learning"], want)
+    _check_names({name: None for name in arrays if name == "saved"}, {"saved": None})
+    return parts
 
 
 def check_cell(
@@ -39,8 +111,14 @@ def check_cell(
     """
     config = learning.config
     _check_curves(learning)
-    _expect("saved", saved, (len(saved),), np.int64)
+    _expect("saved", saved, (saved.size,), np.int64)
     _check_steps("saved", saved, 0, learning.step)
+    for name, value in weights.items():
+        if not len(saved) or value.shape[:1] != saved.shape:  # of no bytes, it could claim any size
+            raise ValueError(f"“{name:.40}” is of shape {value.shape}; expected: ({len(saved)}, …)")
+    for d in learning.diverged + (checkpoint.diverged if checkpoint else ()):
+        if d.seed not in config.seeds or not 1 <= d.step <= learning.step:
+            raise ValueError(f"seed {d.seed} diverged at step {d.step}; expected: a seed and a step of it")
     if len(saved) or weights or checkpoint:
         shapes = _shapes(config, weights, checkpoint)
         if len(saved) or weights:
@@ -67,6 +145,9 @@ def _check_curves(learning: Learning) -> None:
     _check_steps("asked_steps", learning.asked_steps, 1, N)
     if learning.state_grad_norms.ndim != 3:
         raise ValueError(f"state_grad_norms has {learning.state_grad_norms.ndim} axes; allowed: 3")
+    T, longest = learning.state_grad_norms.shape[2], learning.config.memory_task.steps(learning.config.length)
+    if longest < T:
+        raise ValueError(f"state_grad_norms are of {T:,} time steps; allowed: up to {longest:,}")
 
 
 def _shapes(
@@ -132,3 +213,5 @@ def _expect(name: str, value: NDArray[Any], shape: tuple[int, ...], dtype: Any) 
         raise ValueError(
             f"{name} is {value.dtype} of shape {value.shape}; the configuration has {np.dtype(dtype)} {shape}"
         )
+    if value.dtype == np.bool_ and value.size and value.view(np.uint8).max() > 1:
+        raise ValueError(f"{name} holds what is neither true nor false")

@@ -21,12 +21,16 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from rnnviz import run_file
-from rnnviz.keeper import ENDING, Keeper, StoreError, head_of, parts_of, said
+from rnnviz.keeper import ENDING, Keeper, StoreError, head_of, parts_of, read, said, size_of, sweep, why_of
 from rnnviz.run_file import Kept, UnreadableError
 
 VARIABLE = "RNNVIZ_HOME"
 SHELF = Path(__file__).resolve().parents[1] / "assets" / "lectures"  # runs that come with the program
 BIN_LASTS = 24 * 3600.0  # seconds that a deleted run can be had back
+PATIENCE = 0.3  # seconds: who lists or trims holds a run's lock for a moment
+_Heads = dict[
+    tuple[str, int, int, int], tuple[dict[str, Any], str]
+]  # name, inode, time, size -> head, problem
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Store:
         """Touch nothing yet."""
         self.home = home
         self.runs, self.bin, self._locks = home / "runs", home / "deleted", home / "locks"
-        self._heads: dict[tuple[str, int, int], tuple[dict[str, Any], str]] = {}
+        self._heads: _Heads = {}
 
     def load(self, id: str) -> Kept | None:
         """A run, of one's own or one that came with the program; None where there is none.
@@ -68,26 +72,24 @@ class Store:
             UnreadableError: it is damaged, or of a newer version.
             StoreError: the folder cannot be read.
         """
-        path = self.find(id)
-        if path is None:
-            return None
-        try:
-            kept = run_file.unpack(path.read_bytes())
-            if kept.apart:
-                kept = self._gathered(id, kept)
-        except FileNotFoundError:
-            return None  # deleted a moment ago
-        except OSError as error:
-            raise StoreError(f"Run “{id}” cannot be read from {path.parent} ({error.strerror}).") from None
-        if kept.id != id:
-            raise UnreadableError("it is damaged: its configuration belongs to another name")
-        return kept
+        for path in self._places(id):
+            try:
+                kept = read(path)
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                continue  # it is not there, or was deleted a moment ago
+            except OSError as error:
+                raise StoreError(f"Run “{id}” cannot be read from {path.parent} ({why_of(error)}).") from None
+            if kept.id != id:
+                raise UnreadableError("it is damaged: its configuration belongs to another name")
+            return kept
+        return None
 
     def find(self, id: str) -> Path | None:
         """The file of a run: one's own before the program's."""
-        if not (id.isalnum() and id.isascii()):
-            return None
-        return next((p for p in (self.path(id), SHELF / f"{id}{ENDING}") if p.is_file()), None)
+        return next((path for path in self._places(id) if os.path.isfile(path)), None)
+
+    def _places(self, id: str) -> tuple[Path, ...]:
+        return (self.path(id), SHELF / f"{id}{ENDING}") if _is_name(id) else ()
 
     def path(self, id: str) -> Path:
         """Where a run of this name is kept."""
@@ -104,19 +106,25 @@ class Store:
             keeper.whole(kept)
 
     @contextmanager
-    def keeping(self, id: str) -> Iterator[Keeper]:
+    def keeping(self, id: str, patience: float = PATIENCE) -> Iterator[Keeper]:
         """Keep a run while it learns; nobody else can meanwhile.
+
+        Args:
+            id: its name.
+            patience: seconds to wait for others who only look after it for a moment.
 
         Raises:
             StoreError: as `save`.
         """
+        if not _is_name(id):
+            raise StoreError(f"“{id[:40]!r}” is no name of a run; allowed: up to 64 letters and digits.")
         with said(self.home):
             self._locks.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self._locks / f"{id}.lock", thread_local=False)
             try:
-                lock.acquire(timeout=0)
+                lock.acquire(timeout=patience, poll_interval=0.01)
             except Timeout:
-                raise StoreError(
+                raise _TakenError(
                     "It is not kept from here: another run or server that shares the store "
                     f"({self.home}) trains this very configuration, and keeps it."
                 ) from None
@@ -128,14 +136,26 @@ class Store:
     def busy(self, id: str) -> bool:
         """Whether somebody keeps a run of this name at this moment."""
         try:
-            with self.keeping(id):
+            with self.keeping(id, patience=0):
                 return False
-        except StoreError:
-            return True
+        except StoreError as error:
+            return isinstance(error, _TakenError)
 
     def listed(self) -> list[Listed]:
-        """One's own runs, the newest first; those that cannot be read are among them, with the reason."""
-        found = [self._listed(entry) for entry in _files(self.runs)]
+        """One's own runs, the newest first; those that cannot be read are among them, with the reason.
+
+        Raises:
+            StoreError: the folder cannot be read.
+        """
+        try:
+            entries = _files(self.runs)
+        except OSError as error:
+            raise StoreError(f"The store in {self.home} cannot be read ({why_of(error)}).") from None
+        found, heads = [], self._heads
+        self._heads = {}
+        for entry in entries:
+            with suppress(FileNotFoundError):  # deleted a moment ago
+                found.append(self._listed(entry, heads))
         return sorted(found, key=lambda run: -run.when)
 
     def delete(self, id: str) -> None:
@@ -146,13 +166,15 @@ class Store:
         """
         thrown = self.bin / f"{id}{ENDING}"
         with self.keeping(id), said(self.home):
+            if not self.path(id).exists():
+                return
             self.bin.mkdir(parents=True, exist_ok=True)
+            thrown.unlink(missing_ok=True)
             shutil.rmtree(parts_of(thrown), ignore_errors=True)
+            os.utime(self.path(id))
+            os.replace(self.path(id), thrown)  # before its parts: without them it would be half a run
             with suppress(FileNotFoundError):
                 os.replace(parts_of(self.path(id)), parts_of(thrown))
-            with suppress(FileNotFoundError):
-                os.replace(self.path(id), thrown)
-                os.utime(thrown)
 
     def undo(self, id: str) -> bool:
         """Take a run out of the bin again, unless it has been trained anew; whether it was there.
@@ -162,9 +184,10 @@ class Store:
         """
         thrown = self.bin / f"{id}{ENDING}"
         with self.keeping(id), said(self.home):
-            if self.path(id).exists() or not (thrown).exists():
+            if self.path(id).exists() or not thrown.exists():
                 return False
-            with suppress(FileNotFoundError):
+            if parts_of(thrown).is_dir():
+                shutil.rmtree(parts_of(self.path(id)), ignore_errors=True)  # beside no run: left by a kill
                 os.replace(parts_of(thrown), parts_of(self.path(id)))
             os.replace(thrown, self.path(id))
             return True
@@ -192,58 +215,64 @@ class Store:
         now = time.time()
         gone = []
         with suppress(OSError):
-            thrown, kept = _files(self.bin), _files(self.runs)
-            total = sum(_size(entry) for entry in (*thrown, *kept))
-            old = [(entry, True) for entry in sorted(thrown, key=_age)]
-            for entry, binned in old + [(entry, False) for entry in sorted(kept, key=_age)[:-1]]:
-                outlived = binned and now - _age(entry) > BIN_LASTS
-                if total <= most and not outlived:
-                    continue
-                size, id = _size(entry), entry.name.removesuffix(ENDING)
-                if self._remove(entry, id, binned):
+            self._clean()
+            thrown, kept = _oldest(self.bin), _oldest(self.runs)
+            total = sum(size for _, size, _ in (*thrown, *kept))
+            for when, size, path in (*thrown, *kept[:-1]):
+                binned = path.parent == self.bin
+                outlived = binned and now - when > BIN_LASTS
+                if (total > most or outlived) and self._remove(path, when):
                     total -= size
-                    gone += [] if binned else [id]
+                    gone += [] if binned else [path.name.removesuffix(ENDING)]
         return gone
 
-    def _remove(self, entry: os.DirEntry[str], id: str, binned: bool) -> bool:
-        """Delete for good, unless it is being trained."""
+    def _remove(self, path: Path, when: float) -> bool:
+        """Delete for good, unless it is being trained, or was written meanwhile."""
         try:
-            with self.keeping(id):
-                Path(entry.path).unlink(missing_ok=True)
-                shutil.rmtree(parts_of(Path(entry.path)), ignore_errors=True)
+            with self.keeping(path.name.removesuffix(ENDING), patience=0):
+                if path.stat().st_mtime != when:
+                    return False
+                path.unlink()
+                shutil.rmtree(parts_of(path), ignore_errors=True)
                 return True
-        except StoreError:
+        except (StoreError, OSError):
             return False
 
-    def _gathered(self, id: str, kept: Kept) -> Kept:
-        """With the weights that lie beside it."""
-        cells = []
-        for k, (cell, steps) in enumerate(zip(kept.cells, kept.apart, strict=True)):
-            weights = dict(cell.weights)
-            for step in steps:
-                try:
-                    arrays, _ = run_file.unpack_arrays(
-                        (parts_of(self.path(id)) / f"{k}-{step}{ENDING}").read_bytes()
-                    )
-                except FileNotFoundError:
-                    raise UnreadableError(f"its weights of step {step} are missing") from None
-                weights[step] = {name: run_file.tensor(value) for name, value in arrays.items()}
-            cells.append(replace(cell, weights=weights))
-        # Packed and read again: what lies beside it is checked as the rest is.
-        return run_file.unpack(run_file.pack(replace(kept, cells=tuple(cells), apart=())))
+    def _clean(self) -> None:
+        """Away with what killed processes left: files half written, and weights that no file needs."""
+        for folder in (self.runs, self.bin):
+            names = os.listdir(folder) if folder.is_dir() else []
+            for id in {name.lstrip(".").split(".")[0] for name in names if name.endswith((".new", ".parts"))}:
+                file = folder / f"{id}{ENDING}"
+                with suppress(StoreError, UnreadableError, OSError), self.keeping(id, patience=0):
+                    sweep(file)
+                    # A kill amid delete leaves a run in the bin and its weights here.
+                    alone = not file.exists() and not (self.bin / file.name).exists()
+                    if alone or (file.exists() and not head_of(file)["apart"]):
+                        shutil.rmtree(parts_of(file), ignore_errors=True)
 
-    def _listed(self, entry: os.DirEntry[str]) -> Listed:
-        stat = entry.stat()
-        key = entry.name, stat.st_mtime_ns, stat.st_size
-        if key not in self._heads:
-            try:
-                self._heads[key] = head_of(entry.path), ""
-            except UnreadableError as error:
-                self._heads[key] = {}, str(error)
-            except OSError as error:
-                return Listed(entry.name.removesuffix(ENDING), {}, str(error.strerror), 0, stat.st_mtime)
-        head, problem = self._heads[key]
-        return Listed(entry.name.removesuffix(ENDING), head, problem, stat.st_size, stat.st_mtime)
+    def _listed(self, entry: os.DirEntry[str], heads: _Heads) -> Listed:
+        stat, id = entry.stat(), entry.name.removesuffix(ENDING)
+        key = entry.name, stat.st_ino, stat.st_mtime_ns, stat.st_size
+        try:
+            head, problem = heads.get(key) or (head_of(entry.path), "")
+        except UnreadableError as error:
+            head, problem = {}, str(error)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            return Listed(id, {}, why_of(error), 0, stat.st_mtime)
+        self._heads[key] = head, problem
+        size = size_of(Path(entry.path)) if head.get("apart") else stat.st_size
+        return Listed(id, head, problem, size, stat.st_mtime)
+
+
+class _TakenError(StoreError):
+    """Somebody else keeps the run."""
+
+
+def _is_name(id: str) -> bool:
+    return id.isalnum() and id.isascii() and len(id) <= 64
 
 
 def _files(folder: Path) -> list[os.DirEntry[str]]:
@@ -254,13 +283,13 @@ def _files(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _age(entry: os.DirEntry[str]) -> float:
-    return entry.stat().st_mtime
-
-
-def _size(entry: os.DirEntry[str]) -> int:
-    parts = parts_of(Path(entry.path))
-    return entry.stat().st_size + sum(part.stat().st_size for part in parts.glob("*"))
+def _oldest(folder: Path) -> list[tuple[float, int, Path]]:
+    """When each run was written, its size and its file, the oldest first."""
+    found = []
+    for entry in _files(folder):
+        with suppress(FileNotFoundError):  # deleted a moment ago
+            found.append((entry.stat().st_mtime, size_of(Path(entry.path)), Path(entry.path)))
+    return sorted(found)
 
 
 @cache
