@@ -3,7 +3,7 @@
 import streamlit as st
 
 from rnnviz.ui import layout, state, stepper
-from rnnviz.ui.pages import CELL, FLOW, LAB, Page
+from rnnviz.ui.pages import CELL, FAR, FLOW, LAB, Page
 
 RUN = {"cell_init": "Spectral radius", "cell_radius": "1.5"}
 VIEWS: tuple[tuple[Page, str, str, dict[str, str]], ...] = (
@@ -45,21 +45,21 @@ VIEWS: tuple[tuple[Page, str, str, dict[str, str]], ...] = (
     ),
     (
         LAB,
-        "Two numbers, fifty steps apart",
-        "The adding problem: which cell learns first, and which one never leaves the baseline?",
-        {"lab_steps": "2000"},
+        "Two numbers, 150 steps apart",
+        "The adding problem, trained beforehand: GRU, LSTM and RNN do not find it equally soon.",
+        {"lab_T_adding": "150", "lab_steps": "2000"},
     ),
     (
         LAB,
-        "Which came first?",
-        "Two symbols among distractors; the answer depends on their order.",
-        {"lab_task": "Temporal order", "lab_T_temporal_order": "60"},
+        "A bias that remembers",
+        "Recall after 200 steps: told how long to remember, the gates learn it at once.",
+        {"lab_task": "Delayed recall", "lab_T_recall": "200", "lab_init": "Chrono", "lab_t_max": "200"},
     ),
     (
-        LAB,
-        "A grammar inside a grammar",
-        "The last symbol but one must repeat the second: only memory can know it.",
-        {"lab_task": "Embedded Reber grammar"},
+        FAR,
+        "Which learning rate reaches how far?",
+        "The trainability map: lag against learning rate, one tile a training.",
+        {"far_picture": "Trainability map"},
     ),
 )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from rnnviz.engine.optimisers import TITLES
 from rnnviz.engine.stack import READOUT, stream
@@ -16,7 +17,7 @@ from rnnviz.script import drawn, embedded, indent, opening, quoted, tuple_of, ze
 from rnnviz.training_template import BATCH, HEAD, REACH, TRAIN, UPDATES
 
 _IMPORTS = "import torch\nfrom torch import Tensor\nfrom typing import NamedTuple"
-_NAMES = (
+NAMES = (
     *("length", "D", "O", "measure", "unseen", "seeds", "steps", "batch_size", "eval_every", "reach_every"),
     *("optimiser", "lr", "clip", "stop_at", "dtype", "first_weights", "answers", "judge", "update", "train"),
 )
@@ -25,7 +26,7 @@ _NAMES = (
 def training_script(job: Job, title: str, caption: str, reach: bool = False) -> str:
     """A script that trains every cell and seed of a job, and prints every update, or ‖dL/dh_t‖ of some."""
     task, names = job.task, _names(job)
-    sources = _sources(task, [*names, *(f"draw_{name}" for name in names)])
+    sources = sources_of(task, [*names, *(f"draw_{name}" for name in names)])
     sources.add("import math")
     draw, loss, measure = map(sources.expression, (task.draw, task.loss, task.metric.of))
     reached = ">=" if task.metric.higher_is_better else "<="
@@ -37,23 +38,24 @@ def training_script(job: Job, title: str, caption: str, reach: bool = False) -> 
     ]
     settings: dict[str, str] = {}
     for name, config in zip(names, job.configs, strict=True):
-        own = _settings(config)
+        own = settings_of(config)
         changed = [f"{key} = {said}" for key, said in own.items() if settings.get(key) != said]
         about = f"# {config.spec.title}" + "".join(f", {k}: {v}" for k, v in config.spec.options)
-        body += ["\n" + "\n".join([about, *changed]) + "\n", _cell(name, config)]
+        body += ["\n" + "\n".join([about, *changed]) + "\n", cell_functions(name, config)]
+        body.append(f'\n\ntrain("{name}", {name}, draw_{name})\n')
         settings = own
     what = (
         "Trains the figure's models and prints "
         + ("dL/dh_t's norm" if reach else "every update, the metric where it is evaluated")
         + " as CSV.\nThe same numbers but for rounding, which many updates can amplify."
     )
-    return _head(title, caption, what, sources) + "".join(body)
+    return head(title, caption, what, sources) + "".join(body)
 
 
 def example_script(job: Job, b: int, title: str, caption: str) -> str:
     """A script that prints one of the sequences that no model of a job trains on, the first b = 0."""
     task, batch = job.task, sequences(job.task, job.length)
-    sources = _sources(task, ())
+    sources = sources_of(task, ())
     heads, empty, names = ["target"], '[""]', f"outputs = {task.outputs!r}\n"
     if batch.legal is not None:
         target = '["/".join(outputs[k] for k in legal[t].nonzero().flatten())]'
@@ -72,7 +74,7 @@ for t in range(len(x)):
     target = {target} if mask[t] else {empty}
     print(t + 1, *x[t].tolist(), *target, mask[t].item(), sep=",")
 """
-    return _head(title, caption, "Prints the sequence as CSV.", sources) + body
+    return head(title, caption, "Prints the sequence as CSV.", sources) + body
 
 
 def before_after_script(
@@ -97,35 +99,34 @@ for t in range(T):
     return "".join(parts)
 
 
-def _head(title: str, caption: str, what: str, sources: Sources) -> str:
+def head(title: str, caption: str, what: str, sources: Sources) -> str:
+    """A script's first lines: what it is, what it needs, what it imports."""
     return HEAD.format(
         title=quoted(title), caption=quoted(caption), what=what, needs=sources.needs, imports=sources.imports
     )
 
 
-def _sources(task: Task, reserved: Iterable[str]) -> Sources:
+def sources_of(task: Task, reserved: Iterable[str]) -> Sources:
     """The lines that a task's functions count on."""
-    sources = Sources(_IMPORTS, ("Batch",), (*_NAMES, *reserved))
+    sources = Sources(_IMPORTS, ("Batch",), (*NAMES, *reserved))
     for part in task.parts:
         sources.add(part)
     return sources
 
 
-def _task(job: Job, sources: Sources) -> str:
-    """All functions added so far, and the sequences that models are judged by."""
-    task = job.task
+def task_lines(task: Task, sources: Sources) -> tuple[str, str]:
+    """All functions added so far with the task's, and the call that draws what models are judged by."""
     sources.add(stream)
     rng = f'stream({SEED}, "validation")'
     unseen = sources.call(task.validation or task.draw, str(COUNT), "length", rng)
     blocks = "\n\n\n".join(sources.blocks)
-    return f"""{BATCH}
-# {task.title}
-{blocks}
+    return f"{BATCH}\n# {task.title}\n{blocks}\n", unseen
 
 
-length = {job.length}
-unseen = {unseen}
-"""
+def _task(job: Job, sources: Sources) -> str:
+    """The task, and the sequences that models are judged by."""
+    lines, unseen = task_lines(job.task, sources)
+    return f"{lines}\n\nlength = {job.length}\nunseen = {unseen}\n"
 
 
 def _names(job: Job) -> list[str]:
@@ -137,7 +138,7 @@ def _names(job: Job) -> list[str]:
     return names
 
 
-def _settings(config: TrainConfig) -> dict[str, str]:
+def settings_of(config: TrainConfig) -> dict[str, str]:
     """The lines that a cell is trained by, name -> value."""
     clip = "math.inf  # never" if config.clip is None else f"{config.clip!r}  # the gradient's largest norm"
     return {
@@ -154,15 +155,22 @@ def _settings(config: TrainConfig) -> dict[str, str]:
     }
 
 
-def _cell(name: str, config: TrainConfig) -> str:
-    """A cell: its first weights, its equations through time, and the call that trains it."""
+def cell_functions(name: str, config: TrainConfig, options: Mapping[str, str] | None = None) -> str:
+    """A cell as two functions: its first weights, and its equations through time.
+
+    Args:
+        name: what the script calls it.
+        config: what it is.
+        options: how the script says a scheme's option where that is no number.
+    """
     spec, states = config.spec, config.spec.state_names
+    said: Any = {**dict(config.scheme_options), **(options or {})}  # printed, not computed with
     model = Model(
         config.cell,
         config.options,
         config.hidden_size,
         scheme=config.scheme,
-        scheme_options=config.scheme_options,
+        scheme_options=tuple(said.items()),
         forget_bias=config.forget_bias,
     )
     cut = ""
@@ -188,7 +196,4 @@ def {name}(x, W_ih, W_hh, b_ih, b_hh):
 {indent(indent(spec.code[1]))}
         h_all.append(h)
     return h_all
-
-
-train("{name}", {name}, draw_{name})
 """

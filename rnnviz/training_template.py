@@ -66,7 +66,7 @@ def update(cell, weights, optimiser, batch):
 
 
 def train(name, cell, draw):
-    """One model a seed, side by side because they stop together; a row for each and every update."""
+    """One model a seed, side by side because they stop together; {rows}."""
     models = {{seed: first_weights(draw, seed) for seed in seeds}}
     optimisers = {{seed: optimiser(models[seed], lr=lr) for seed in seeds}}
     data = {{seed: stream(seed, "data") for seed in seeds}}
@@ -89,7 +89,7 @@ def train(name, cell, draw):
             {row}
         solved = evaluated and stop_at is not None and all(figure {reached} stop_at for figure in figures)
         if solved or len(diverged) == len(seeds):
-            break
+            break{end}
 
 
 print("{columns}")
@@ -97,6 +97,7 @@ print("{columns}")
 
 # The variant's parts: every update, or how far its gradient reaches back.
 UPDATES = {
+    "rows": "a row for each and every update",
     "columns": "cell,seed,step,loss,grad_norm,clipped,metric",
     "row": 'print(name, seed, step, loss, norm, norm > clip, figure, sep=",")',
     "retain": "",
@@ -104,8 +105,10 @@ UPDATES = {
     for seed, weights in models.items():  # before training
         print(name, seed, 0, "", "", "", judge(cell, weights), sep=",")""",
     "reach": "None",
+    "end": "",
 }
 REACH = {
+    "rows": "a row for each and every step of some updates",
     "columns": "cell,seed,step,t,norm",
     "row": """\
             if (step - 1) % reach_every == 0:
@@ -115,4 +118,29 @@ REACH = {
     "first": "",
     "retain": "\n    for h in h_all:\n        h.retain_grad()",
     "reach": "[h.grad.double().norm().item() for h in h_all]  # dL/dh_t over batch and units",
+    "end": "",
+}
+# Or what came of each seed at the end.
+OUTCOMES = {
+    "rows": "a row for each at the end",
+    "columns": "cell,scheme,lag,learning_rate,seed,metric,solved_at,steps,diverged",
+    "first": """
+    last = {seed: judge(cell, weights) for seed, weights in models.items()}  # the newest figures
+    solved_at = {seed: 0 for seed in seeds if last[seed] REACHED success}
+    made = dict.fromkeys(seeds, 0)  # updates""",
+    "row": """\
+            if seed not in diverged:
+                made[seed] = step
+            if evaluated:
+                last[seed] = figure
+                if figure REACHED success:
+                    solved_at.setdefault(seed, step)
+""".strip(),
+    "retain": "",
+    "reach": "None",
+    "end": """
+    for seed in seeds:
+        figure = math.nan if seed in diverged else last[seed]
+        came = figure, solved_at.get(seed, ""), made[seed], seed in diverged
+        print(name, length, lr, seed, *came, sep=",")""",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from rnnviz.engine.spec import CellSpec
@@ -10,7 +9,7 @@ from rnnviz.engine.stack import parameter_count
 from rnnviz.run_config import run_id
 from rnnviz.runs import Job
 from rnnviz.ui.lab_controls import LAB
-from rnnviz.ui.state import Choice, Number
+from rnnviz.ui.state import Choice, Control
 from rnnviz.ui.stops import Several, Stops
 
 Query = dict[str, str | list[str]]
@@ -23,8 +22,17 @@ def link_of(job: Job, run: str = "") -> Query:
         job: what was trained; where the controls cannot say it all, the run's name still does.
         run: its name; that of its configuration if empty.
     """
+    query: Query = {}
+    for name, held in settings_of(job).items():
+        control = LAB[name]
+        if held != (list(control.default) if isinstance(control, Several) else control.default):
+            query[control.key] = f"{held:g}" if isinstance(held, int | float) else held
+    return {**query, LAB["run"].key: run or run_id(job.configs)}
+
+
+def settings_of(job: Job) -> dict[str, Any]:
+    """What the lab's controls hold where they ask for a job, name -> value as the widget has it."""
     first = job.configs[0]
-    specs = [config.spec for config in job.configs]
     # What not every cell has is that of the cell which has it.
     gated = next((c for c in job.configs if c.scheme != "torch"), first)
     forgetful = next((c for c in job.configs if c.forget_bias is not None), None)
@@ -32,7 +40,7 @@ def link_of(job: Job, run: str = "") -> Query:
     settings: dict[str, Any] = {
         "task": first.task,
         f"length of {first.task}": first.length,
-        "cells": [spec.name for spec in specs],
+        "cells": [config.cell for config in job.configs],
         "seeds": len(first.seeds),
         "steps": first.steps,
         "stop": first.stop_at is not None,
@@ -49,30 +57,18 @@ def link_of(job: Job, run: str = "") -> Query:
     }
     if forgetful is not None:
         settings["forget_bias"] = forgetful.forget_bias
-    query: Query = {}
-    for name, value in settings.items():
-        said = _said(name, value)
-        if said is not None:
-            query[LAB[name].key] = said
-    return {**query, LAB["run"].key: run or run_id(job.configs)}
+    held = {name: _held(LAB[name], value) for name, value in settings.items()}
+    return {name: value for name, value in held.items() if value is not None}
 
 
-def _said(name: str, value: Any) -> str | list[str] | None:
-    """A value as a link says it; None where that is the default, or nothing that the control can have."""
-    control = LAB[name]
-    if isinstance(control, Several):
-        names = [said for said, meant in control.options.items() if meant in value]
-        return None if names == list(control.default) else names
-    if isinstance(control, Number):
-        return None if value == control.default else f"{value:g}"
-    if isinstance(control, Choice | Stops):
-        said = _name(control.options, value)
-        return None if said == control.default else said
-    return None
-
-
-def _name(options: Mapping[str, Any], value: Any) -> str | None:
-    return next((said for said, meant in options.items() if meant == value), None)
+def _held(control: Control, value: Any) -> Any:
+    """What a control's widget holds where a value is meant; None where it cannot."""
+    match control:
+        case Several():
+            return [said for said, meant in control.options.items() if meant in value]
+        case Choice() | Stops():
+            return next((said for said, meant in control.options.items() if meant == value), None)
+    return value
 
 
 def title_of(job: Job) -> str:

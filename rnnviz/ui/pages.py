@@ -26,7 +26,8 @@ class Page:
 HOME = Page("home.py", "Home", "home", ":material/home:")
 CELL = Page("inside_the_cell.py", "Inside the cell", "cell", ":material/memory:")
 LAB = Page("memory_lab.py", "Memory lab", "lab", ":material/science:")
+FAR = Page("how_far_back.py", "How far back?", "far", ":material/stacked_line_chart:")
 RUNS = Page("runs.py", "Runs", "runs", ":material/inventory_2:")
 FLOW = Page("gradient_flow.py", "Gradient flow", "flow", ":material/trending_down:")
 
-PAGES: tuple[Page, ...] = (HOME, CELL, FLOW, LAB, RUNS)
+PAGES: tuple[Page, ...] = (HOME, CELL, FLOW, LAB, FAR, RUNS)

@@ -50,7 +50,11 @@ def lectures() -> None:
 
 def kept(pool: Pool) -> None:
     """What this machine has kept, the newest first."""
-    every = pool.store.listed()
+    try:
+        every = pool.store.listed()
+    except StoreError as error:
+        st.error(layout.escape(str(error)))
+        return
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     with left:
         size = sum(run.nbytes for run in every)

@@ -11,6 +11,7 @@ import streamlit as st
 
 _NOTES = "_notes"
 _RESETS = "_resets"  # keys of controls that go back to their default in the next run
+_SETS = "_sets"  # key -> what a control is to hold from the next run on
 _OURS = "_ours"  # whether the control being drawn was just set by us: it may then be given no default
 
 
@@ -41,7 +42,10 @@ class Control(ABC):
         control = self if not limits else type(self)(**{**self.__dict__, **limits})
         refused = None if self.key in st.session_state else control.refused_link()
         resets = st.session_state.setdefault(_RESETS, set())
-        st.session_state[_OURS] = self.key in resets
+        sets = st.session_state.setdefault(_SETS, {})
+        st.session_state[_OURS] = self.key in resets or self.key in sets
+        if self.key in sets:
+            st.session_state[self.key] = sets.pop(self.key)
         if self.key in resets:
             resets.discard(self.key)
             st.session_state[self.key] = control.fallback
@@ -233,6 +237,11 @@ def set_by_us() -> bool:
     return bool(st.session_state.get(_OURS))
 
 
+def set_to(control: Control, value: Any) -> None:
+    """Let a control hold a value, as its widget has it, from the next run on; for callbacks."""
+    st.session_state.setdefault(_SETS, {})[control.key] = value
+
+
 def reset(control: Control) -> None:
     """Let a control go back to its default in the run that `check_link` then asks for.
 
@@ -272,5 +281,6 @@ def check_link(controls: Iterable[Control], later: Iterable[Control] = ()) -> No
         if refused:
             note(f"{refused} It is ignored.")
             del st.query_params[name]
+    st.session_state.pop(_SETS, None)  # of controls that were not drawn
     if st.session_state.get(_RESETS):
         st.rerun()

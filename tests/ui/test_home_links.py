@@ -7,11 +7,13 @@ import pytest
 import streamlit as st
 
 from rnnviz import home_record
-from rnnviz.ui import controls, lab_controls, stepper
-from rnnviz.ui.pages import CELL, FLOW, LAB, PAGES, Page
+from rnnviz.ui import controls, lab_controls, stepper, sweep_controls
+from rnnviz.ui.pages import CELL, FAR, FLOW, LAB, PAGES, Page
 from tests.pages.visit import check_whole, values, visit
 
-TABLES = {CELL: controls.CELL, FLOW: controls.FLOW, LAB: lab_controls.LAB}
+TABLES = {CELL: controls.CELL, FLOW: controls.FLOW, LAB: lab_controls.LAB, FAR: sweep_controls.FAR}
+# A lecture run in the lab: two curves, a sequence, two of gradients, their reach, before and after.
+PICTURES = {CELL: 2, FLOW: 2, LAB: 7, FAR: 1}
 
 
 def prepared() -> tuple[tuple[Page, str, str, dict[str, str]], ...]:
@@ -40,7 +42,7 @@ def test_a_link_says_only_what_its_page_knows(page: Page, title: str, sentence: 
 @each
 def test_a_link_opens_without_a_word_and_holds_every_value(page, title, sentence, query) -> None:
     at = visit(page, **query)
-    check_whole(at, count=1 if page is LAB else 2)  # before training there is a sequence only
+    check_whole(at, count=PICTURES[page])
     shown = {key: str(value) for key, value in values(at).items()}
     assert {key: float(v) if is_number(v) else v for key, v in query.items()} == {
         key: float(shown[key]) if is_number(shown[key]) else shown[key] for key in query
