@@ -18,7 +18,7 @@ STEPPER = """(() => {
 _CONTROLS = """() => {
   const found = Object.fromEntries(
     [...document.querySelectorAll("[class*='st-key-']")].flatMap(el => {
-      const key = el.className.match(/st-key-((?:cell|flow|lab)_[a-zA-Z_]+)/)?.[1]
+      const key = el.className.match(/st-key-((?:cell|flow|lab|far|runs)_[a-zA-Z_]+)/)?.[1]
       const range = el.querySelector("input[type=range]")
       const chosen = el.querySelector("[role=radio][aria-checked=true]")
       const text = el.querySelector("input:not([type=file]), textarea")
@@ -63,6 +63,8 @@ _PICTURES = """() => {
 _COUNT = """count => document.querySelectorAll("[data-testid=stVegaLiteChart] :is(svg, canvas)").length
   + Boolean(STEPPER?.querySelector(".headline")?.textContent) >= count""".replace("STEPPER", STEPPER)
 
+AT_FIRST = {"/lab": 1, "/far": 1, "/runs": 0}  # pictures that a page shows at least; the others two
+
 
 def open_link(page: Page, link: str, charts: bool = True) -> None:
     """Go there and wait until it stands, pictures included."""
@@ -74,7 +76,7 @@ def open_link(page: Page, link: str, charts: bool = True) -> None:
 
 def wait_for_pictures(page: Page, count: int | None = None) -> None:
     """Until as many charts and steppers stand; as many as the page shows at first where not said."""
-    page.wait_for_function(_COUNT, arg=count or (1 if urlsplit(page.url).path == "/lab" else 2))
+    page.wait_for_function(_COUNT, arg=AT_FIRST.get(urlsplit(page.url).path, 2) if count is None else count)
 
 
 def controls(page: Page) -> dict[str, str]:

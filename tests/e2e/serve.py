@@ -23,6 +23,7 @@ class Server:
     url: str
     process: subprocess.Popen[bytes]
     log_file: Path
+    home: tempfile.TemporaryDirectory[str] | None = None
     _last_words: str = ""
 
     def log(self) -> str:
@@ -39,6 +40,8 @@ class Server:
                     continue
         self._last_words = self.log()
         self.log_file.unlink(missing_ok=True)
+        if self.home:
+            self.home.cleanup()
 
     def __enter__(self) -> Self:
         return self
@@ -49,8 +52,10 @@ class Server:
         self.stop()
 
 
-def start_server(app: Path = ROOT / "app.py", patience: float = 60) -> Server:
+def start_server(app: Path = ROOT / "app.py", patience: float = 60, home: Path | None = None) -> Server:
     """Start `streamlit run app` on a free port of this machine and return once it is healthy.
+
+    Its runs are kept in ``home``, or else in a folder of its own that goes with it.
 
     Raises:
         RuntimeError: if the server ended or was not healthy within `patience` seconds; holds its log.
@@ -59,16 +64,18 @@ def start_server(app: Path = ROOT / "app.py", patience: float = 60) -> Server:
     port = _free_port()
     handle, log_file = tempfile.mkstemp(prefix="rnnviz-", suffix=".log")
     options = ["--server.headless=true", "--server.address=127.0.0.1", f"--server.port={port}"]
+    own = None if home else tempfile.TemporaryDirectory(prefix="rnnviz-", ignore_cleanup_errors=True)
     with os.fdopen(handle, "wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", str(app), *options],
+            env={**os.environ, "RNNVIZ_HOME": str(home) if own is None else own.name},
             cwd=ROOT,  # where .streamlit/config.toml is
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    server = Server(f"http://127.0.0.1:{port}", process, Path(log_file))
+    server = Server(f"http://127.0.0.1:{port}", process, Path(log_file), own)
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline and process.poll() is None:
         if _healthy(server.url):

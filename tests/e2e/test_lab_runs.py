@@ -51,11 +51,11 @@ def test_a_run_is_watched_to_its_end_and_its_link_shows_it(page: Page, browser: 
     expect(page.get_by_text("Finished after 200 steps")).to_be_visible(timeout=60_000)
     wait_for_pictures(page, AT_REST)
     settle(page, 300)
-    assert re.search(r"lab_run=[0-9a-f]{10}", page.url)
+    assert re.search(r"lab_run=[0-9a-f]{16}-[0-9a-f]{4}", page.url)
     mine = pictures(page)
     with visitor(browser, server) as elsewhere:
         other = elsewhere.new_page()
-        for link in (page.url, re.sub(r"&?lab_run=\w+", "", page.url)):
+        for link in (page.url, re.sub(r"&?lab_run=[\w-]+", "", page.url)):
             open_link(other, link)
             wait_for_pictures(other, AT_REST)
             settle(other, 300)
