@@ -171,7 +171,8 @@ class Store:
             self.bin.mkdir(parents=True, exist_ok=True)
             thrown.unlink(missing_ok=True)
             shutil.rmtree(parts_of(thrown), ignore_errors=True)
-            os.utime(self.path(id))
+            # It ages in the bin from now on; when it was written waits in its time of access.
+            os.utime(self.path(id), (self.path(id).stat().st_mtime, time.time()))
             os.replace(self.path(id), thrown)  # before its parts: without them it would be half a run
             with suppress(FileNotFoundError):
                 os.replace(parts_of(self.path(id)), parts_of(thrown))
@@ -189,6 +190,7 @@ class Store:
             if parts_of(thrown).is_dir():
                 shutil.rmtree(parts_of(self.path(id)), ignore_errors=True)  # beside no run: left by a kill
                 os.replace(parts_of(thrown), parts_of(self.path(id)))
+            os.utime(thrown, (thrown.stat().st_atime,) * 2)
             os.replace(thrown, self.path(id))
             return True
 
@@ -206,11 +208,7 @@ class Store:
     def trim(self, most: float) -> list[str]:
         """Make room: empty the bin of what is older than a day, then let the oldest runs go.
 
-        Args:
-            most: bytes that may stay.
-
-        Returns:
-            Names of the runs that went.
+        Returns the names of the runs that went, so that ``most`` bytes stay.
         """
         now = time.time()
         gone = []

@@ -35,6 +35,7 @@ LIMITS = {
     "waiting": Limit(20, "Runs in the queue", "so that nobody waits in vain"),
     "own": Limit(4, "Runs of one person at a time", "so that others have their turn"),
     "kept": Limit(2e9, "Bytes that runs at rest keep", "so that the memory does not fill up"),
+    "sweep": Limit(200, "Trainings of a sweep", "so that it ends in hours"),
     "stored": Limit(4e9, "Bytes of runs on disk", "so that the disk does not fill up"),
 }
 

@@ -174,7 +174,8 @@ def _delete(pool: Pool, id: str, title: str) -> None:
     try:
         pool.store.delete(id)
     except StoreError as error:
-        state.note(f"Nothing was deleted. {error}")
+        why = "It learns at this moment; cancel it first." if pool.store.busy(id) else error
+        state.note(f"Nothing was deleted. {why}")
     else:
         pool.forget(id)
         st.session_state[_DELETED] = id, title
