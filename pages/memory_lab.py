@@ -47,8 +47,7 @@ else:
         lab_words.promise(shown)
     else:
         if run.job != job:
-            asked = "other settings" if job is None or job.task is task else f"“{job.task.title}”"
-            st.info(f"Below is a run of “{task.title}”; the controls ask for {asked}: Start trains that.")
+            st.info(lab_words.differing(run.job, job))
         lab.live(runs, run, sequence, partial(lab_inside.rest, run, batch, b))
 
 state.check_link(LAB.values(), later=INSIDE.values())

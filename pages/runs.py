@@ -8,7 +8,7 @@ layout.header(
     "Every run is kept under its configuration: open one and it is there at once, without training.",
 )
 runs = pool()
-runs_list.lectures()
 runs_list.kept(runs)
 runs_list.bring(runs)
+runs_list.lectures()
 state.check_link(runs_list.TABLE.values())

@@ -9,11 +9,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from rnnviz import run_file
-from rnnviz.run_file import Kept, UnreadableError
+from rnnviz.run_file import Kept, NewerError, UnreadableError
 from rnnviz.run_shapes import check_head
 
 ENDING = ".safetensors"
@@ -36,14 +37,14 @@ class Keeper:
     COSTS = 0.015  # of the time
     EVERY = 0.4  # seconds at least
 
-    def __init__(self, file: Path) -> None:
-        """Nothing is written yet."""
-        self._file, self._parts = file, parts_of(file)
+    def __init__(self, file: Path, shipped: bool = False) -> None:
+        """Nothing is written yet; of a run that comes with the program nothing unfinished is."""
+        self._file, self._parts, self._shipped = file, parts_of(file), shipped
         self._apart: set[tuple[int, int]] = set()
         self._next = 0.0
         self._read_before = False
-        self._blocked = False
-        self._swept = False
+        self._there: float = 0  # updates of what stands in its place
+        self._cleaned = False
 
     @property
     def due(self) -> bool:
@@ -59,7 +60,7 @@ class Keeper:
         start = time.monotonic()
         if self._may_replace(kept):
             with said(self._file.parent):
-                self._sweep()
+                self._clean()
                 self._parts.mkdir(parents=True, exist_ok=True)
                 for k, cell in enumerate(kept.cells):
                     for step in sorted(cell.weights):
@@ -77,17 +78,17 @@ class Keeper:
         """
         if self._may_replace(kept):
             with said(self._file.parent):
-                self._sweep()
+                self._clean()
                 self._file.parent.mkdir(parents=True, exist_ok=True)
                 _write(self._file, run_file.pack(replace(kept, apart=())), safely=True)
                 shutil.rmtree(self._parts, ignore_errors=True)
                 self._apart.clear()
 
-    def _sweep(self) -> None:
+    def _clean(self) -> None:
         """Away with what killed processes left half written, before the first write."""
-        if not self._swept:
-            sweep(self._file)
-            self._swept = True
+        if not self._cleaned:
+            clean(self._file)
+            self._cleaned = True
 
     def _write_part(self, k: int, step: int, weights: run_file.Weights) -> None:
         if (k, step) not in self._apart:
@@ -96,20 +97,24 @@ class Keeper:
             self._apart.add((k, step))
 
     def _may_replace(self, kept: Kept) -> bool:
-        """Whether what stands in its place may go: not a finished run for an unfinished one."""
+        """Whether what stands in its place may go: not a run that is further for one that is less far."""
         if not self._read_before:
             self._read_before = True
             with suppress(OSError):
                 try:
-                    if head_of(self._file)["status"] == FINISHED:
-                        there = run_file.unpack(self._file.read_bytes())
-                        self._blocked = there.id == kept.id
-                except UnreadableError as error:
-                    if "newer" in str(error):
-                        self._read_before = False
-                        raise StoreError(f"It is not kept: in its place stands a run, and {error}.") from None
-                    # A damaged one says nothing that this run does not say again.
-        return kept.status == FINISHED or not self._blocked
+                    there = read(self._file)
+                    self._there = _far(there) if there.id == kept.id else 0
+                except NewerError as error:
+                    self._read_before = False
+                    raise StoreError(f"It is not kept: in its place stands a run, and {error}.") from None
+                except UnreadableError:
+                    pass  # what is damaged says nothing that this run does not say again
+        return _far(kept) >= (inf if self._shipped else self._there)
+
+
+def _far(kept: Kept) -> float:
+    """How far a run is, in updates; without end if it is finished."""
+    return inf if kept.status == FINISHED else sum(cell.learning.step for cell in kept.cells)
 
 
 @contextmanager
@@ -150,7 +155,7 @@ def _write(path: Path, data: bytes, safely: bool = False) -> None:
         raise
 
 
-def sweep(file: Path) -> None:
+def clean(file: Path) -> None:
     """Delete what killed processes left half written of a run; whoever asks holds its lock."""
     for folder in (file.parent, parts_of(file)):
         for left in folder.glob(f".{file.name if folder == file.parent else ''}*.new"):

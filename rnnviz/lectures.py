@@ -80,11 +80,11 @@ LECTURES: tuple[Lecture, ...] = (
         "Recall after 200 steps",
         _job("recall", 200),
         "PyTorch's initial weights: within 1,000 steps neither LSTM nor GRU leaves chance, while two of "
-        "three RNNs get a little above it. Not shown: that gates cannot; the next run changes the gates' "
+        "three RNNs are at twice chance. Not shown: that gates cannot; the next run changes the gates' "
         "first biases only.",
     ),
     Lecture(
-        "The same, chrono",
+        "Recall after 200 steps, chrono",
         _job("recall", 200, chrono=200.0),
         "Gate biases drawn for memories of up to 200 steps, all else as before: every LSTM and GRU is right "
         "within 500 steps. Not shown: that they find this time scale themselves; they were told it. The RNN "

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
+from functools import lru_cache
 from typing import Any
 
 from rnnviz.engine.train_config import TrainConfig
@@ -16,18 +17,18 @@ def run_id(configs: Sequence[TrainConfig]) -> str:
 
     Settings at their defaults are left out, so that a setting that comes later renames no old run.
     """
+    return _name(tuple(configs))
+
+
+@lru_cache(maxsize=4096)  # pages ask at every rerun
+def _name(configs: tuple[TrainConfig, ...]) -> str:
     text = json.dumps([_changed(config) for config in configs], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _changed(config: TrainConfig) -> dict[str, Any]:
-    default = TrainConfig(config.task, config.length)
-    plain = plain_of(config)
-    return {
-        name: value
-        for name, value in plain.items()
-        if name in ("task", "length") or value != getattr(default, name)
-    }
+    defaults = {f.name: f.default for f in fields(TrainConfig)}
+    return {name: value for name, value in plain_of(config).items() if value != defaults[name]}
 
 
 def plain_of(config: TrainConfig) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import platform
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -31,7 +32,7 @@ from rnnviz.run_config import config_of, plain_of, run_id
 from rnnviz.run_shapes import check_cell, check_head, parted
 
 FORMAT = 1
-MOST_HEAD = 2**24  # bytes of a head that is read at all
+MOST_HEAD = 2**20  # bytes of a head that is read at all
 _HEAD = "rnnviz"
 Weights = Mapping[str, Tensor]  # name -> (K,…)
 Arrays = dict[str, NDArray[Any]]
@@ -39,6 +40,10 @@ Arrays = dict[str, NDArray[Any]]
 
 class UnreadableError(ValueError):
     """A file that is no run, or none that this version can read; says why in a sentence."""
+
+
+class NewerError(UnreadableError):
+    """A run of a newer version."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,8 @@ class Kept:
         owner: who may steer it; "" for nobody.
         versions: of what made it, name -> version.
         apart: saved steps of each cell whose weights are in files of their own; empty where none are.
+        brought: whether somebody brought it as a file: its numbers are what the file says.
+        when: when it stood so, seconds since 1970.
     """
 
     cells: tuple[KeptCell, ...]
@@ -77,6 +84,8 @@ class Kept:
     owner: str = ""
     versions: Mapping[str, str] = field(default_factory=lambda: versions())
     apart: tuple[tuple[int, ...], ...] = ()
+    brought: bool = False
+    when: float = field(default_factory=time.time)
 
     @property
     def configs(self) -> tuple[TrainConfig, ...]:
@@ -128,6 +137,8 @@ def pack(kept: Kept) -> bytes:
         "owner": kept.owner,
         "versions": dict(kept.versions),
         "apart": kept.apart,
+        "brought": kept.brought,
+        "when": kept.when,
         "cells": cells,
     }
     return pack_arrays(arrays, head)
@@ -158,7 +169,7 @@ def read_head(data: bytes) -> dict[str, Any]:
         raise UnreadableError(f"it is damaged: its format is {form!r:.20}; expected: {FORMAT}")
     if form > FORMAT:
         by = head.get("versions", {}).get("rnnviz", "") if isinstance(head.get("versions"), dict) else ""
-        raise UnreadableError(
+        raise NewerError(
             f"it was written by a newer version of this program{f' ({by!s:.30})' if by else ''}: its format "
             f"is {form!r:.20}, and this version reads format {FORMAT}"
         )
@@ -203,7 +214,8 @@ def unpack(data: bytes) -> Kept:
         k = next(iter(own))
         raise UnreadableError(f"it holds “{f'{k}.{next(iter(own[k]))}':.40}”, which no run has")
     apart = tuple(tuple(steps) for steps in head["apart"])
-    return Kept(cells, head["status"], head["why"], head["owner"], _texts(head["versions"]), apart)
+    said = head["status"], head["why"][:300], head["owner"], _texts(head["versions"])
+    return Kept(cells, *said, apart, head["brought"], float(head["when"]))
 
 
 def _texts(given: Mapping[str, str]) -> dict[str, str]:
@@ -214,7 +226,7 @@ def _cell(about: Mapping[str, Any], arrays: Arrays) -> KeptCell:
     """One cell out of its part of a checked head and its arrays."""
     try:
         config = config_of(about["config"])
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise UnreadableError(f"its configuration cannot be: {error!s:.300}") from None
     try:
         parts = parted(arrays, "checkpoint" in about)
@@ -237,7 +249,7 @@ def _cell(about: Mapping[str, Any], arrays: Arrays) -> KeptCell:
         check_cell(learning, saved, weights, checkpoint)
         if learning.step != about["step"]:
             raise ValueError(f"its head says step {about['step']}; its curves end at step {learning.step}")
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise UnreadableError(f"its numbers do not fit its configuration: {error!s:.300}") from None
     kept = {
         step: {name: tensor(value[s]) for name, value in weights.items()}

@@ -19,7 +19,17 @@ from rnnviz.engine.train_config import TrainConfig
 
 _TYPES = {"steps": np.int64, "eval_steps": np.int64, "asked_steps": np.int64, "clipped": np.bool_}
 _REAL = (float, int)
-_HEAD = {"status": str, "why": str, "owner": str, "versions": dict, "apart": list, "cells": list}
+STATUSES = ("queued", "running", "paused", "finished", "cancelled", "died")
+_HEAD = {
+    "status": str,
+    "why": str,
+    "owner": str,
+    "versions": dict,
+    "apart": list,
+    "brought": bool,
+    "when": _REAL,
+    "cells": list,
+}
 _CELL = {
     "config": dict,
     "seconds": _REAL,
@@ -39,6 +49,10 @@ def check_head(head: Mapping[str, Any]) -> None:
         ValueError: naming the entry, what it is and what it should be.
     """
     _entries("its head", head, _HEAD)
+    if head["status"] not in STATUSES:
+        raise ValueError(f"status is {head['status']!r:.40}; expected: {', '.join(STATUSES)}")
+    if not isfinite(head["when"]):
+        raise ValueError(f"when is {head['when']}; expected: a number")
     if not head["cells"]:
         raise ValueError("cells is empty; expected: at least one")
     if len(head["apart"]) not in (0, len(head["cells"])):
@@ -56,6 +70,8 @@ def check_head(head: Mapping[str, Any]) -> None:
             lists.append(cell["checkpoint"]["diverged"])
         for divergence in (each for entries in lists for each in entries):
             _entries(f"a divergence of cell {k}", divergence, _DIVERGED)
+    if head["status"] == "finished" and not all(cell["finished"] for cell in head["cells"]):
+        raise ValueError("status is finished, which its cells are not")
 
 
 def _entries(what: str, given: Any, types: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from rnnviz import run_file
-from rnnviz.keeper import ENDING, Keeper, StoreError, head_of, parts_of, read, said, size_of, sweep, why_of
+from rnnviz.keeper import ENDING, Keeper, StoreError, clean, head_of, parts_of, read, said, size_of, why_of
 from rnnviz.run_file import Kept, UnreadableError
 
 VARIABLE = "RNNVIZ_HOME"
@@ -75,13 +75,16 @@ class Store:
         for path in self._places(id):
             try:
                 kept = read(path)
+                if kept.id == id:
+                    return kept
+                raise UnreadableError("it is damaged: its configuration belongs to another name")
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 continue  # it is not there, or was deleted a moment ago
+            except UnreadableError:
+                if path == self._places(id)[-1] or not self._places(id)[-1].is_file():
+                    raise
             except OSError as error:
                 raise StoreError(f"Run “{id}” cannot be read from {path.parent} ({why_of(error)}).") from None
-            if kept.id != id:
-                raise UnreadableError("it is damaged: its configuration belongs to another name")
-            return kept
         return None
 
     def find(self, id: str) -> Path | None:
@@ -124,12 +127,12 @@ class Store:
             try:
                 lock.acquire(timeout=patience, poll_interval=0.01)
             except Timeout:
-                raise _TakenError(
+                raise TakenError(
                     "It is not kept from here: another run or server that shares the store "
                     f"({self.home}) trains this very configuration, and keeps it."
                 ) from None
         try:
-            yield Keeper(self.path(id))
+            yield Keeper(self.path(id), (SHELF / f"{id}{ENDING}").is_file())
         finally:
             lock.release()
 
@@ -139,7 +142,7 @@ class Store:
             with self.keeping(id, patience=0):
                 return False
         except StoreError as error:
-            return isinstance(error, _TakenError)
+            return isinstance(error, TakenError)
 
     def listed(self) -> list[Listed]:
         """One's own runs, the newest first; those that cannot be read are among them, with the reason.
@@ -156,7 +159,7 @@ class Store:
         for entry in entries:
             with suppress(FileNotFoundError):  # deleted a moment ago
                 found.append(self._listed(entry, heads))
-        return sorted(found, key=lambda run: -run.when)
+        return sorted(found, key=lambda run: (-run.when, run.id))
 
     def delete(self, id: str) -> None:
         """Put a run into the bin; whatever was there under its name is gone.
@@ -171,8 +174,7 @@ class Store:
             self.bin.mkdir(parents=True, exist_ok=True)
             thrown.unlink(missing_ok=True)
             shutil.rmtree(parts_of(thrown), ignore_errors=True)
-            # It ages in the bin from now on; when it was written waits in its time of access.
-            os.utime(self.path(id), (self.path(id).stat().st_mtime, time.time()))
+            os.utime(self.path(id))  # it ages in the bin from now on
             os.replace(self.path(id), thrown)  # before its parts: without them it would be half a run
             with suppress(FileNotFoundError):
                 os.replace(parts_of(self.path(id)), parts_of(thrown))
@@ -190,7 +192,6 @@ class Store:
             if parts_of(thrown).is_dir():
                 shutil.rmtree(parts_of(self.path(id)), ignore_errors=True)  # beside no run: left by a kill
                 os.replace(parts_of(thrown), parts_of(self.path(id)))
-            os.utime(thrown, (thrown.stat().st_atime,) * 2)
             os.replace(thrown, self.path(id))
             return True
 
@@ -243,7 +244,7 @@ class Store:
             for id in {name.lstrip(".").split(".")[0] for name in names if name.endswith((".new", ".parts"))}:
                 file = folder / f"{id}{ENDING}"
                 with suppress(StoreError, UnreadableError, OSError), self.keeping(id, patience=0):
-                    sweep(file)
+                    clean(file)
                     # A kill amid delete leaves a run in the bin and its weights here.
                     alone = not file.exists() and not (self.bin / file.name).exists()
                     if alone or (file.exists() and not head_of(file)["apart"]):
@@ -262,10 +263,10 @@ class Store:
             return Listed(id, {}, why_of(error), 0, stat.st_mtime)
         self._heads[key] = head, problem
         size = size_of(Path(entry.path)) if head.get("apart") else stat.st_size
-        return Listed(id, head, problem, size, stat.st_mtime)
+        return Listed(id, head, problem, size, head.get("when", stat.st_mtime))
 
 
-class _TakenError(StoreError):
+class TakenError(StoreError):
     """Somebody else keeps the run."""
 
 

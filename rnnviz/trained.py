@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 import torch
@@ -23,12 +24,14 @@ class Trained:
         run: the run's name.
         cell, seed: which of its cells and seeds, from 0.
         step: a saved step; 0 is before training.
+        weights_sum: a check sum of its weights: a run of this name may be deleted and another one brought.
     """
 
     run: str
     cell: int
     seed: int
     step: int
+    weights_sum: int = 0
 
     def found(self) -> Run:
         """The run that it is of.
@@ -66,6 +69,14 @@ class Trained:
     def when(self) -> str:
         """How far its training had come."""
         return "before training" if self.step == 0 else f"after {self.step:,} steps"
+
+
+def trained(run: Run, cell: int, seed: int, step: int) -> Trained:
+    """A model of a run."""
+    total = 0
+    for value in run.weights[cell][step].values():
+        total = zlib.crc32(value[seed].numpy().tobytes(), total)
+    return Trained(run.id, cell, seed, step, total)
 
 
 @dataclass(frozen=True)

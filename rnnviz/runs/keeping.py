@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 
 from rnnviz.keeper import Keeper, StoreError
-from rnnviz.run_file import Kept, KeptCell
+from rnnviz.run_file import Kept, KeptCell, versions
 from rnnviz.runs import limits
 from rnnviz.runs.job import Job
 from rnnviz.runs.run import ACTIVE, CANCELLED, DIED, FINISHED, PAUSED, Run
@@ -22,11 +22,22 @@ def kept_of(run: Run, status: str, why: str = "") -> Kept:
     """A run as the store keeps it."""
     checkpoints = run.checkpoints if status != FINISHED and run.checkpoints else (None,) * len(run.learnings)
     cells = zip(run.learnings, run.weights, run.seconds, checkpoints, strict=True)
-    return Kept(tuple(KeptCell(*cell) for cell in cells), status, why, run.owner)
+    return Kept(
+        tuple(KeptCell(*cell) for cell in cells),
+        status,
+        why,
+        run.owner,
+        run.versions,
+        brought=run.brought,
+    )
 
 
-def run_of(kept: Kept) -> Run:
+def run_of(kept: Kept, busy: bool = False) -> Run:
     """A run at rest, as it was kept.
+
+    Args:
+        kept: the run.
+        busy: whether somebody keeps it at this moment.
 
     Raises:
         ValueError: one that is of several tasks, or more than the limits allow to train on.
@@ -41,14 +52,24 @@ def run_of(kept: Kept) -> Run:
     run.seconds = tuple(cell.seconds for cell in cells)
     checkpoints = tuple(cell.checkpoint for cell in cells if cell.checkpoint)
     run.checkpoints = checkpoints if len(checkpoints) == len(cells) else ()
-    run.versions = kept.versions
+    run.versions, run.brought = kept.versions, kept.brought
     if finished:
         run.now(FINISHED)
     elif kept.status in RESTING and kept.status != FINISHED:
         run.now(kept.status, kept.why)
     else:
-        run.now(DIED, "Its server ended while it learned.")
+        run.elsewhere = busy
+        words = "Another server trains it at this moment." if busy else "Its server ended while it learned."
+        run.now(DIED, words)
     return run
+
+
+def other_versions(run: Run) -> None:
+    """Note that a run goes on under other versions than it began with."""
+    run.versions = {
+        name: here if run.versions.get(name, here) == here else f"{run.versions[name]}, then {here}"
+        for name, here in versions().items()
+    }
 
 
 class Journal:
@@ -58,16 +79,23 @@ class Journal:
         """Reserve its place in the store."""
         self._store, self._run, self._stack, self._again = store, run, ExitStack(), 0.0
         self._keeper: Keeper | None = None
-        run.unkept = ""
+        self._reserve()
+
+    def _reserve(self) -> None:
         try:
-            self._keeper = self._stack.enter_context(store.keeping(run.key))
+            self._keeper = self._stack.enter_context(self._store.keeping(self._run.key))
+            self._run.unkept = ""
         except StoreError as refusal:
-            run.unkept = str(refusal)
+            self._run.unkept, self._again = str(refusal), time.monotonic() + AGAIN
 
     def going(self) -> None:
         """Write where the run stands, if it is time."""
         now = time.monotonic()
-        if self._keeper is None or not self._run.checkpoints or not self._keeper.due or now < self._again:
+        if not self._run.checkpoints or now < self._again:
+            return
+        if self._keeper is None:
+            self._reserve()
+        if self._keeper is None or not self._keeper.due:
             return
         try:
             self._keeper.going(kept_of(self._run, self._run.status))

@@ -35,6 +35,7 @@ LIMITS = {
     "waiting": Limit(20, "Runs in the queue", "so that nobody waits in vain"),
     "own": Limit(4, "Runs of one person at a time", "so that others have their turn"),
     "kept": Limit(2e9, "Bytes that runs at rest keep", "so that the memory does not fill up"),
+    "sweep_work": Limit(1e14, "Parameters × time steps × sequences of a sweep", "which is about a night"),
     "sweep": Limit(200, "Trainings of a sweep", "so that it ends in hours"),
     "stored": Limit(4e9, "Bytes of runs on disk", "so that the disk does not fill up"),
 }
@@ -67,7 +68,6 @@ def check(job: Job) -> None:
         ValueError: naming what, how much, what is allowed and why.
     """
     T = job.task.steps(job.length)
-    work = 0.0
     for config, parameters in zip(job.configs, job.parameters(), strict=True):
         B, K, H, G = config.batch_size, len(config.seeds), config.hidden_size, len(config.spec.blocks)
         refuse("steps", config.steps)
@@ -76,13 +76,22 @@ def check(job: Job) -> None:
         refuse("units", H)
         refuse("seeds", K)
         refuse("parameters", parameters)
-        O, judged = job.task.output_size, -(-config.steps // config.eval_every) + 1
+        O = job.task.output_size
         an_update = T * K * B * (H * (2 * G + 4) + 3 * O + job.task.input_size)
         a_validation = 2 * T * K * COUNT * O
         refuse("memory", (an_update + a_validation) * (8 if config.dtype == "float64" else 4))
+    refuse("work", work(job))
+
+
+def work(job: Job) -> float:
+    """What a job costs at most, in parameters × time steps × sequences."""
+    total = 0.0
+    for config, parameters in zip(job.configs, job.parameters(), strict=True):
+        judged = -(-config.steps // config.eval_every) + 1
         # Forward alone is a third of an update.
-        work += float(parameters) * T * K * (B * config.steps + COUNT * judged / 3)
-    refuse("work", work)
+        sequences = config.batch_size * config.steps + COUNT * judged / 3
+        total += float(parameters) * job.task.steps(job.length) * len(config.seeds) * sequences
+    return total
 
 
 def refuse(name: str, value: float) -> None:

@@ -10,7 +10,7 @@ from rnnviz.keeper import StoreError
 from rnnviz.run_config import run_id
 from rnnviz.runs import limits
 from rnnviz.runs.job import Job
-from rnnviz.runs.keeping import Journal, rest_elsewhere, run_of
+from rnnviz.runs.keeping import Journal, other_versions, rest_elsewhere, run_of
 from rnnviz.runs.process import Worker
 from rnnviz.runs.run import CANCELLED, DIED, FINISHED, PAUSED, QUEUED, RUNNING, Run
 from rnnviz.store import Store, store
@@ -63,44 +63,64 @@ class Pool:
         Raises:
             ValueError: a run in the store that cannot be read, in a sentence.
         """
-        return self._runs.get(id) or self._stored(id.partition("-")[0])
+        named = self._runs.get(id) if "-" in id else None
+        return named or self._stored(id.partition("-")[0])
 
-    def at_rest(self, job: Job) -> Run | None:
-        """A run of these very configurations: finished, it would come out the same again; else out of the
-        store, where it was cut off.
+    def of(self, job: Job) -> Run | None:
+        """A run of these very configurations: finished, it would come out the same again; else one that
+        learns, whoever started it; else out of the store, where it was cut off.
 
         Raises:
             ValueError: as `find`.
         """
         found = [run for run in list(self._runs.values()) if run.status == FINISHED and run.job == job]
-        return found[-1] if found else self._stored(run_id(job.configs))
+        run = found[-1] if found else self._stored(run_id(job.configs))
+        return None if run and run.status == CANCELLED else run
 
-    def forget(self, key: str) -> None:
-        """Let go of every run at rest of a configuration: it is deleted."""
+    def forget(self, key: str, out_of_store: bool = False) -> None:
+        """Let go of every run at rest of a configuration, or of the one that was read: it is deleted."""
         with self._changed:
             for run in [run for run in self._runs.values() if run.key == key and not run.active]:
-                del self._runs[run.id]
+                if run.id == key or not out_of_store:
+                    del self._runs[run.id]
 
     def _stored(self, key: str) -> Run | None:
-        """A run out of the store; read again where another server has gone on with it."""
-        path, known = self.store.find(key), self._runs.get(key)
-        if path is None or (known and known.active):
-            return known
+        """One that learns here, else one that is finished, else one that pauses here, else as it was kept."""
+        here = [run for run in list(self._runs.values()) if run.key == key]
+        learning = [run for run in here if run.active]
+        if learning:
+            return learning[0]
+        kept = self._kept(key)
+        paused = [run for run in here if run.status == PAUSED and run.id != key]
+        return paused[0] if paused and not (kept and kept.status == FINISHED) else kept
+
+    def _kept(self, key: str) -> Run | None:
+        """A run out of the store; read again when its file has changed."""
+        known = self._runs.get(key)
+        if known and known.unkept:
+            return known  # what it came to is here only
         try:
+            path = self.store.find(key)
+            if path is None:
+                self.forget(key, out_of_store=True)
+                return None
             written = path.stat().st_mtime_ns
-            if known and self._read.get(key) == written:
+            if known and self._read.get(key) == written and not known.elsewhere:
                 return known
             kept = self.store.load(key)
-            run = run_of(kept) if kept else None
+            run = run_of(kept, self.store.busy(key)) if kept else None
         except OSError:
-            return known  # deleted a moment ago
+            return None  # deleted a moment ago
         except StoreError as error:
             raise ValueError(str(error)) from None
         except ValueError as error:
             raise ValueError(f"Run “{key}” cannot be shown: {str(error).rstrip('.')}.") from None
         with self._changed:
-            if run and not (key in self._runs and self._runs[key].active):
+            now = self._runs.get(key)  # another visitor may have read it meanwhile, or gone on with it
+            same = now and self._read.get(key) == written and not now.elsewhere
+            if run and not same and not (now and now.active):
                 self._runs[key], self._read[key] = run, written
+                self._forget()
             return self._runs.get(key)
 
     def unfinished(self, owner: str) -> list[Run]:
@@ -122,9 +142,7 @@ class Pool:
 
     def cancel(self, run: Run) -> None:
         """End a run; what it showed is kept."""
-        resting = not run.active
-        self._stop(run, CANCELLED)
-        if resting:
+        if self._stop(run, CANCELLED):
             rest_elsewhere(self.store, run)
 
     def resume(self, run: Run, owner: str | None = None) -> None:
@@ -138,8 +156,11 @@ class Pool:
             ValueError: more runs than the limits allow.
         """
         with self._changed:
-            if not run.active and run.status != FINISHED:
+            run = self._runs.get(run.id, run)  # the page's may be an older one of the same name
+            twice = any(other.active and other.key == run.id for other in self._runs.values())
+            if not (run.active or run.elsewhere or twice) and run.status != FINISHED:
                 run.owner = run.owner if owner is None else owner
+                other_versions(run)
                 self._enqueue(run)
 
     def processes(self) -> list[int]:
@@ -156,17 +177,22 @@ class Pool:
         self._queue.append(run)
         self._changed.notify()
 
-    def _stop(self, run: Run, status: str) -> None:
+    def _stop(self, run: Run, status: str) -> bool:
+        """Bring a run to rest; whether it did not learn anyway."""
         with self._changed:
+            run = self._runs.get(run.id, run)
             if run in self._queue:
                 self._queue.remove(run)
                 run.now(status)
-            elif run.status == RUNNING:
+                return True
+            if run.status == RUNNING:
                 self._wish[run.id] = status
                 if run.id in self._busy:
                     self._busy[run.id].say(("stop",))
             elif run.status == PAUSED:
                 run.now(status)
+                return True
+        return False
 
     def _forget(self) -> None:
         """Let go of the oldest runs at rest, beyond what is kept."""

@@ -51,6 +51,8 @@ class Run:
         why: what ended it early, in a sentence.
         unkept: why the store does not have it, in a sentence, or "".
         versions: of what trained it, name -> version.
+        brought: whether it came as a file: its numbers are what the file says.
+        elsewhere: whether another server trains it at this moment.
         changed: when anything changed last, on the monotonic clock.
     """
 
@@ -65,6 +67,8 @@ class Run:
     why: str = ""
     unkept: str = ""
     versions: Mapping[str, str] = field(default_factory=versions)
+    brought: bool = False
+    elsewhere: bool = False
     changed: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:

@@ -2,8 +2,7 @@
 
 from rnnviz.sweep.finished import known
 from rnnviz.sweep.grid import Sweep
-from rnnviz.sweep.register import start, sweeping_of
 from rnnviz.sweep.sweeping import Sweeping
 from rnnviz.sweep.table import as_csv, columns, outcomes_in
 
-__all__ = ["Sweep", "Sweeping", "as_csv", "columns", "known", "outcomes_in", "start", "sweeping_of"]
+__all__ = ["Sweep", "Sweeping", "as_csv", "columns", "known", "outcomes_in"]

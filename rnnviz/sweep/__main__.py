@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     file: Path | None = given.csv
     if file is not None and (file.is_dir() or not os.access(file.parent, os.W_OK)):
         parser.error(f"argument --csv: {file} cannot be written")
+    _mention(sweep)
     sweeping = Sweeping(sweep, store(), given.scheduler, workers=given.workers)
     try:
         _follow(sweeping)
@@ -65,6 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     _say(f"{sweeping.why} {kept}; {on}.")
     return 1
+
+
+def _mention(sweep: Sweep) -> None:
+    """Say which cells cannot have which first weights: they are trained with others, once."""
+    for cell in sweep.cells:
+        for scheme in sweep.schemes:
+            drawn = sweep.config(sweep.lengths[0], cell, scheme, sweep.lrs[0]).scheme
+            if drawn != scheme:
+                _say(f"{CELLS[cell].title} cannot be drawn as {scheme}; it is drawn as {drawn}.")
 
 
 def _follow(sweeping: Sweeping) -> None:

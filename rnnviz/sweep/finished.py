@@ -28,12 +28,14 @@ def known(sweep: Sweep, store: Store) -> tuple[Outcome, ...]:
     One's own runs count before those that come with the program, and files before tables. Cheap: a file is
     read once, and again only when it has changed.
     """
-    return tuple(one for config in sweep.configs for one in known_of(config, store) or ())
+    tables = tuple(_tables())
+    found = (_in_store(config, store) or _in_tables(config, tables) for config in sweep.configs)
+    return tuple(one for outcomes in found for one in outcomes or ())
 
 
 def known_of(config: TrainConfig, store: Store) -> tuple[Outcome, ...] | None:
     """What came of one run, one outcome a seed; None while it is not finished."""
-    return _in_store(config, store) or _in_tables(config)
+    return _in_store(config, store) or _in_tables(config, tuple(_tables()))
 
 
 def _in_store(config: TrainConfig, store: Store) -> tuple[Outcome, ...] | None:
@@ -58,13 +60,13 @@ def _outcomes(config: TrainConfig, store: Store) -> tuple[Outcome, ...] | None:
         kept = store.load(id_of(config))
     except (UnreadableError, StoreError):
         return None  # it is trained anew, and takes the place of what cannot be read
-    if kept is None or kept.status != FINISHED or not kept.cells[0].learning.finished:
-        return None
+    if kept is None or kept.status != FINISHED or kept.brought:
+        return None  # a file that somebody brought says what it wants
     return outcomes_of(kept.cells[0].learning)
 
 
-def _in_tables(config: TrainConfig) -> tuple[Outcome, ...] | None:
-    for path, mtime, size in _tables():
+def _in_tables(config: TrainConfig, tables: tuple[tuple[Path, int, int], ...]) -> tuple[Outcome, ...] | None:
+    for path, mtime, size in tables:
         rows = _rows(path, mtime, size).get(id_of(config))
         if rows:
             try:

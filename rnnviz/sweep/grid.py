@@ -55,8 +55,8 @@ class Sweep:
             self.base.memory_task.check(1, length)
         # Before any is made: a product can be of any size.
         limits.refuse("sweep", len(self.lengths) * len(self.cells) * len(self.schemes) * len(self.lrs))
-        for config in self.configs:
-            _check(config, os.environ.get(limits.VARIABLE))
+        raised = os.environ.get(limits.VARIABLE)
+        limits.refuse("sweep_work", sum(_checked(config, raised) for config in self.configs))
 
     @cached_property
     def configs(self) -> tuple[TrainConfig, ...]:
@@ -100,9 +100,10 @@ def _config(base: TrainConfig, length: int, cell: str, scheme: str, lr: float) -
 
 
 @lru_cache(maxsize=MOST)
-def _check(config: TrainConfig, raised: str | None) -> None:
-    """Refuse what is too much for this machine, whose owner may have raised that."""
+def _checked(config: TrainConfig, raised: str | None) -> float:
+    """Refuse what is too much for this machine, whose owner may have raised that; what it costs at most."""
     limits.check(Job((config,)))
+    return limits.work(Job((config,)))
 
 
 @lru_cache(maxsize=MOST)

@@ -18,6 +18,7 @@ from rnnviz.engine.outcome import Outcome, outcomes_of
 from rnnviz.engine.train_config import TrainConfig
 from rnnviz.keeper import FINISHED, StoreError
 from rnnviz.run_file import UnreadableError
+from rnnviz.runs import limits
 from rnnviz.store import Store
 from rnnviz.sweep import executors
 from rnnviz.sweep.cluster import check_versions
@@ -53,7 +54,6 @@ class Sweeping:
         status: ``running``, ``finished``, ``cancelled`` or ``failed``.
         why: why it failed, in a sentence, or "".
         note: what its owner should know although it goes on, in a sentence, or "".
-        changed: when anything changed last, on the monotonic clock.
     """
 
     def __init__(
@@ -69,12 +69,11 @@ class Sweeping:
         """Begin."""
         self.sweep, self.owner = sweep, owner
         self.status, self.why, self.note = RUNNING, "", ""
-        self.changed = time.monotonic()
         self._store, self._where = store, (scheduler, workers, patience)
         self._found: dict[TrainConfig, tuple[Outcome, ...]] = {}
         self._tries: Counter[TrainConfig] = Counter()
         self._refused = self._failed = ""
-        self._began, self._last, self._trained = self.changed, self.changed, 0.0
+        self._began, self._last, self._trained = time.monotonic(), time.monotonic(), 0.0
         self._stop = threading.Event()
         self._over = threading.Event()
         _living().add(self)
@@ -136,6 +135,7 @@ class Sweeping:
                 _log.error("a sweep failed", exc_info=error)
             self._now(CANCELLED if self._stop.is_set() else FAILED, f"The sweep failed ({said(error)}).")
         finally:
+            self._store.trim(limits.limits()["stored"].most)
             self._over.set()
 
     def _look(self, configs: Sequence[TrainConfig]) -> list[TrainConfig]:
@@ -260,14 +260,13 @@ class Sweeping:
 
     def _take(self, config: TrainConfig, outcomes: tuple[Outcome, ...]) -> None:
         self._found[config] = outcomes
-        self.changed = time.monotonic()
 
     def _say(self, note: str) -> None:
-        self.note, self.changed = note, time.monotonic()
+        self.note = note
 
     def _now(self, status: str, why: str = "") -> None:
         self.why = "" if status == CANCELLED else why
-        self.status, self.changed = status, time.monotonic()
+        self.status = status
 
 
 def _lost(future: Future[bytes], workers: Workers) -> bool:

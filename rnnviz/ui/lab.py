@@ -36,12 +36,9 @@ def owner() -> str:
 def shown(pool: Pool, job: Job | None) -> Run | None:
     """The run that the link names, else one of the very same job that is finished or was cut off, if any."""
     asked = LAB["run"].draw()
-    run = _found(partial(pool.find, asked)) if asked else None
+    missing = f"Run in the link (lab_run) is “{asked}”, which this server does not have."
+    run = _found(partial(pool.find, asked), missing) if asked else None
     if asked and run is None:
-        state.note(
-            f"Run in the link (lab_run) is “{asked}”, which this server does not have. "
-            "Start trains it again: the same configuration gives the same curves."
-        )
         _name("")
     before = st.session_state.get("_lab_job")
     st.session_state["_lab_job"] = job
@@ -50,25 +47,30 @@ def shown(pool: Pool, job: Job | None) -> Run | None:
         run = None
     if job and (run is None or (run.status == CANCELLED and run.job == job)):
         # Trained again and cancelled, what was finished before is there as it was.
-        other = _found(partial(pool.at_rest, job))
+        other = _found(partial(pool.of, job))
         run = other if run is None or (other and other.status == FINISHED) else run
     return run
 
 
-def _found(find: Callable[[], Run | None]) -> Run | None:
-    """What the pool finds; what it cannot read is said."""
+def _found(find: Callable[[], Run | None], missing: str = "") -> Run | None:
+    """What the pool finds; what it cannot read is said, and what is missing if that has words."""
+    run = None
     try:
-        return find()
+        run = find()
     except ValueError as error:
-        state.note(f"{error} Start trains it again: the same configuration gives the same curves.")
-        return None
+        missing = str(error)
+    if run is None and missing:
+        state.note(f"{missing} Start trains it again: the same configuration gives the same curves.")
+    return run
 
 
 def buttons(pool: Pool, run: Run | None, job: Job | None) -> None:
     """Start, and what its owner can do with a run."""
     with st.container(horizontal=True, horizontal_alignment="right", gap="small", key="lab_buttons"):
         # A run out of the store that was cut off has lost who started it: anyone may go on with it.
-        mine = run is not None and (run.owner == owner() or (run.id == run.key and not run.active))
+        own = run is not None and run.owner == owner()
+        orphan = run is not None and run.id == run.key and not run.active and not run.elsewhere
+        mine = own or orphan
         same = run is not None and run.job == job
         running = mine and run is not None and run.active
         st.button(
@@ -85,7 +87,7 @@ def buttons(pool: Pool, run: Run | None, job: Job | None) -> None:
         for label, icon, act, usable in (
             ("Pause", "pause", pool.pause, run.active),
             ("Resume", "resume", partial(_resume, pool), run.status in (PAUSED, DIED)),
-            ("Cancel", "close", pool.cancel, run.active or run.status == PAUSED),
+            ("Cancel", "close", pool.cancel, own and (run.active or run.status == PAUSED)),
         ):
             if usable:
                 st.button(
@@ -132,6 +134,7 @@ def others(pool: Pool, run: Run | None) -> None:
 def _name(run: str) -> None:
     control = LAB["run"]
     st.session_state[control.key] = run
+    st.session_state[f"_{control.key}_written"] = run  # so that a link to what it was before counts again
     st.query_params.pop(control.key, None)
 
 

@@ -9,9 +9,9 @@ import streamlit as st
 from rnnviz.charts.before_after import before_after
 from rnnviz.charts.outcomes import outcomes
 from rnnviz.engine.task import Batch
-from rnnviz.experiment import TaskSequence, Trained, model_of
+from rnnviz.experiment import TaskSequence, model_of
 from rnnviz.runs import Run
-from rnnviz.trained import answers
+from rnnviz.trained import answers, trained
 from rnnviz.training_script import before_after_script, training_script
 from rnnviz.ui import cached, lab_words, layout, state
 from rnnviz.ui.lab_controls import INSIDE, caption_of
@@ -66,7 +66,7 @@ def _inside(run: Run, batch: Batch, b: int) -> None:
         state.reset(INSIDE["inside_step"])  # another run, or the same one further on
     with right:
         step = INSIDE["inside_step"].draw(options={f"{s}": s for s in steps}, default=f"{steps[-1]}")
-    first, after = (Trained(run.id, cell, seed, at) for at in (steps[0], step))
+    first, after = (trained(run, cell, seed, at) for at in (steps[0], step))
     caption = f"{after.title} · {caption_of(run.job)} · sequence {b + 1}"
     sequence = TaskSequence(run.job.task.name, run.job.length, b)
     before, now = (cached.trace(model_of(model), sequence) for model in (first, after))

@@ -14,9 +14,9 @@ from rnnviz.ui.pages import LAB
 
 
 def menu() -> None:
-    """All of them, behind one button."""
+    """All of them, folded away; once one is chosen they fold again."""
     shown = st.query_params.get(CONTROLS["run"].key, "")
-    with st.popover("Lecture runs", icon=":material/school:", width="stretch", key=f"lab_lectures_{shown}"):
+    with st.expander("Lecture runs", icon=":material/school:", key=f"lab_lectures_{shown}"):
         for lecture in LECTURES:
             st.page_link(LAB.file, label=lecture.title, query_params=link_of(lecture.job))
     _follow(shown)

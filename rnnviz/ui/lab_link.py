@@ -57,7 +57,7 @@ def settings_of(job: Job) -> dict[str, Any]:
     }
     if forgetful is not None:
         settings["forget_bias"] = forgetful.forget_bias
-    held = {name: _held(LAB[name], value) for name, value in settings.items()}
+    held = {name: _held(LAB[name], value) for name, value in settings.items() if name in LAB}
     return {name: value for name, value in held.items() if value is not None}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from rnnviz.charts.courses import divergence_words
@@ -39,14 +41,21 @@ def said(pool: Pool, run: Run) -> str:
         return f"Paused after step {step:,}. Resume goes on from here, to the bit."
     if run.status == DIED:
         kept = min((checkpoint.step for checkpoint in run.checkpoints), default=0)
+        if run.elsewhere:
+            return f"{run.why} Its last record here is of step {step:,}."
         return f"{run.why} The last record is of step {step:,}; Resume goes on from step {kept:,}."
     if run.status == FINISHED and all(len(v.diverged) == len(v.config.seeds) for v in run.learnings):
         return f"Stopped at step {step:,}: every model diverged."
-    if run.status == FINISHED and run.id == run.key and lecture_of(run.key):
+    if run.status == FINISHED and lecture_of(run.key) and not pool.store.path(run.key).exists():
         return f"Trained beforehand, {step:,} steps; Train again does it before your eyes."
     if run.status == FINISHED:
-        return f"Finished after {step:,} steps and {_time(sum(run.seconds))} of training{_elsewhere(run)}."
+        took = f"{_time(sum(run.seconds))} of training"
+        return f"Finished after {step:,} steps and {took}{_elsewhere(run)}.{_brought(run)}"
     return f"Cancelled after step {step:,}; what it showed until then is kept."
+
+
+def _brought(run: Run) -> str:
+    return " Brought as a file: the numbers are what it says." if run.brought else ""
 
 
 def _elsewhere(run: Run) -> str:
@@ -72,6 +81,15 @@ def promise(job: Job) -> None:
             f"Without memory: {baseline.words}. {task.caution}"
         )
     )
+
+
+def differing(shown: Job, asked: Job | None) -> str:
+    """What to do where the controls ask for another run than the one that is shown."""
+    unrecorded = tuple(replace(config, state_grads_every=0) for config in asked.configs) if asked else ()
+    if shown.configs == unrecorded:
+        return "This run of a sweep has no records of gradients; Start trains it with them."
+    other = "other settings" if asked is None or asked.task is shown.task else f"“{asked.task.title}”"
+    return f"Below is a run of “{shown.task.title}”; the controls ask for {other}: Start trains that."
 
 
 def _time(seconds: float) -> str:

@@ -10,29 +10,32 @@ from functools import partial
 import streamlit as st
 
 from rnnviz import export, run_file
+from rnnviz.engine.optimisers import TITLES
 from rnnviz.keeper import FINISHED, StoreError
 from rnnviz.lectures import LECTURES
-from rnnviz.run_config import config_of
+from rnnviz.run_config import config_of, run_id
 from rnnviz.runs import Job, Pool, limits
 from rnnviz.runs.keeping import RESTING, run_of
-from rnnviz.store import Listed
+from rnnviz.store import Listed, TakenError
 from rnnviz.ui import lab, lab_words, layout, state
 from rnnviz.ui.lab_link import link_of, title_of
 from rnnviz.ui.pages import LAB
 from rnnviz.ui.state import Choice, Control, Number
+from rnnviz.ui.visitor import at_the_machine
 
 A_PAGE = 10  # runs
 MOST_UPLOAD = 50  # megabytes; .streamlit/config.toml says so, too
 KINDS: dict[str, Callable[[Listed], bool]] = {
     "all": lambda run: True,
     "finished": lambda run: not run.problem and run.head.get("status") == FINISHED,
-    "cut off": lambda run: not run.problem and run.head.get("status") != FINISHED,
+    "unfinished": lambda run: not run.problem and run.head.get("status") != FINISHED,
     "unreadable": lambda run: bool(run.problem),
 }
 TABLE: dict[str, Control] = {
     "kind": Choice("runs_kind", "Show", "all", options={name: name for name in KINDS}),
     "page": Number("runs_page", "Page", 1, None, 1, 1, 1),
 }
+_TAKEN = "_runs_taken"  # the file that was brought last, and what came of it
 _DELETED = "_runs_deleted"  # what can be had back: name and title
 
 
@@ -61,14 +64,16 @@ def kept(pool: Pool) -> None:
         st.markdown(
             f"##### Kept on this machine: {len(every):,} run{'s' * (len(every) != 1)}, {_bytes(size)}"
         )
-        st.caption(layout.escape(f"In {pool.store.home}; beyond {_bytes(_most())} the oldest make room."))
+        st.caption(
+            layout.escape(f"In {pool.store.home}; when it exceeds {_bytes(_most())}, the oldest are deleted.")
+        )
     with right:
         kind = TABLE["kind"].draw()
     _deleted(pool)
     found = [run for run in every if KINDS[kind](run)]
     pages = max(1, -(-len(found) // A_PAGE))
     if not found:
-        st.info("Nothing yet: Start in the Memory lab trains a run." if not every else f"None is {kind}.")
+        st.caption("Nothing yet: Start in the Memory lab trains a run." if not every else f"None is {kind}.")
     page = TABLE["page"].draw(high=pages) if pages > 1 else 1
     for run in found[(page - 1) * A_PAGE : page * A_PAGE]:
         _row(pool, run)
@@ -85,29 +90,60 @@ def bring(pool: Pool) -> None:
     )
     if given is None:
         return
-    try:
-        run, words = taken(pool, given.getvalue(), lab.owner()), "It is kept"
-    except (ValueError, StoreError) as error:
-        st.error(layout.escape(f"“{given.name[:60]}” is not taken: {str(error).rstrip('.')}."))
-        return
-    st.success(f"{words}: {layout.escape(title_of(run))}.", icon=":material/check:")
-    st.page_link(LAB.file, label="**Open it in the Memory lab**", icon=LAB.icon, query_params=link_of(run))
+    file, result = st.session_state.get(_TAKEN, ("", ""))
+    if file != given.file_id:  # once: the field holds the file for as long as the page is open
+        try:
+            result = taken(pool, given.getvalue(), lab.owner())
+        except (ValueError, StoreError) as error:
+            result = f"“{given.name[:60]}” is not taken: {str(error).rstrip('.')}."
+        st.session_state[_TAKEN] = given.file_id, result
+        if isinstance(result, Job):
+            st.session_state.pop(_DELETED, None)  # nothing to undo where it is here again
+            st.rerun()  # the list above has one more
+    if isinstance(result, str):
+        st.error(layout.escape(result))
+    elif pool.store.find(run_id(result.configs)):
+        st.success(f"It is kept: {layout.escape(title_of(result))}.", icon=":material/check:")
+        link = link_of(result)
+        st.page_link(LAB.file, label="**Open it in the Memory lab**", icon=LAB.icon, query_params=link)
 
 
 def taken(pool: Pool, data: bytes, owner: str) -> Job:
     """Keep a run that somebody brings.
 
     Raises:
-        ValueError: no run, or one that is more than this server allows.
+        ValueError: no run, one that is more than this server allows, or that is here already.
         StoreError: the store cannot be written.
     """
     run = run_file.unpack(data)
     if run.apart:
         raise ValueError("its weights were kept in other files; Export writes them all into one")
-    limits.check(run_of(run).job)
-    pool.store.save(replace(run, owner=owner))
-    pool.store.trim(_most())
-    return Job(run.configs)
+    if any(cell.learning.step and not cell.weights for cell in run.cells):
+        raise ValueError("it has no weights")
+    job = run_of(run).job
+    limits.check(job)
+    here = _here(pool, run.id)
+    if here and not here.brought and (here.status == FINISHED or _steps(here) >= _steps(run)):
+        raise ValueError("the same run is here already, and as far")
+    if sum(other.nbytes for other in pool.store.listed()) + len(data) > _most():
+        raise ValueError(f"the store is full ({_bytes(_most())}); delete some runs first")
+    pool.store.save(replace(run, owner=owner, brought=True))
+    pool.forget(run.id)
+    return job
+
+
+def _here(pool: Pool, id: str) -> run_file.Kept | None:
+    """What would be replaced; a damaged run is nothing."""
+    try:
+        return pool.store.load(id)
+    except run_file.NewerError:
+        raise
+    except run_file.UnreadableError:
+        return None
+
+
+def _steps(run: run_file.Kept) -> int:
+    return sum(cell.learning.step for cell in run.cells)
 
 
 def _row(pool: Pool, run: Listed) -> None:
@@ -167,15 +203,20 @@ def _about(pool: Pool, run: Listed, job: Job | None) -> str:
     status = str(run.head["status"])
     if status not in RESTING:
         status = "learning" if pool.store.busy(run.id) else "cut off"
-    return f"{status} · step {step:,} of {job.configs[0].steps:,} · {when} · {_bytes(run.nbytes)}"
+    first = job.configs[0]
+    sizes = "/".join(dict.fromkeys(str(config.hidden_size) for config in job.configs))
+    how = f"H = {sizes} · {TITLES[first.optimizer]} {first.lr:g} · seed {first.seeds[0]}"
+    return f"{how} · {status} · step {step:,} of {first.steps:,} · {when} · {_bytes(run.nbytes)}"
 
 
 def _delete(pool: Pool, id: str, title: str) -> None:
     try:
         pool.store.delete(id)
     except StoreError as error:
-        why = "It learns at this moment; cancel it first." if pool.store.busy(id) else error
-        state.note(f"Nothing was deleted. {why}")
+        learning = isinstance(error, TakenError)
+        state.note(
+            f"Nothing was deleted. {'It learns at this moment; cancel it first.' if learning else error}"
+        )
     else:
         pool.forget(id)
         st.session_state[_DELETED] = id, title
@@ -188,7 +229,7 @@ def _deleted(pool: Pool) -> None:
     id, title = st.session_state[_DELETED]
     words, back = st.columns([8, 1.3], vertical_alignment="center")
     with words:
-        st.info(f"Deleted: {layout.escape(title)}. It can be had back for a day.", icon=":material/delete:")
+        st.info(f"Deleted: {layout.escape(title)}. Undo brings it back.", icon=":material/delete:")
     with back:
         st.button("Undo", key="runs_undo", icon=":material/undo:", on_click=_undo, args=(pool, id))
 
@@ -200,12 +241,6 @@ def _undo(pool: Pool, id: str) -> None:
     except StoreError as error:
         state.note(f"Nothing was taken back. {error}")
     st.session_state.pop(_DELETED, None)
-
-
-def at_the_machine() -> bool:
-    """Whether the visitor sits at the machine itself, as far as a browser tells: then all runs are theirs."""
-    passed_on = ("X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via")
-    return st.context.ip_address is None and not any(name in st.context.headers for name in passed_on)
 
 
 def _most() -> float:

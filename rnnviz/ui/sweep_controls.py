@@ -149,6 +149,7 @@ class Asked:
             "no clipping" if base.clip is None else f"clipped at {base.clip:g}",
             f"batches of {base.batch_size}",
             f"weights: {', '.join(drawn)}",
+            "T_max = the lag" if any("t_max" in dict(c.scheme_options) for c in sweep.configs) else "",
             *dict.fromkeys(f"{title} with forget bias {value:g}" for title, value in biases),
             f"until solved, at most {base.steps:,} steps",
         ]

@@ -16,11 +16,12 @@ from rnnviz import sweep as engine
 from rnnviz.engine.outcome import Outcome
 from rnnviz.store import store
 from rnnviz.sweep import Sweeping
+from rnnviz.sweep.sweeping import CANCELLED, FAILED, RUNNING
 from rnnviz.ui import layout, state
 from rnnviz.ui.lab import owner
 from rnnviz.ui.sweep_controls import FAR, Asked
+from rnnviz.ui.visitor import at_the_machine
 
-RUNNING, CANCELLED, FAILED = "running", "cancelled", "failed"
 EVERY = 1.0  # seconds between pictures of a sweep that runs
 
 
@@ -78,7 +79,7 @@ class Desk:
                     f"This server computes one sweep at a time, and {whose} is under way: "
                     f"{progress(last.sweeping)}. Press Start again when it is done."
                 )
-            sweeping = engine.start(asked.sweep, store(), owner=owner())
+            sweeping = Sweeping(asked.sweep, store(), owner=owner())
             self._last = Shown(asked, sweeping, dict(controls))
 
 
@@ -100,7 +101,7 @@ def outcomes(asked: Asked) -> tuple[Outcome, ...]:
     """What is there of a sweep: from the store, from what comes with the program, from what runs now."""
     found = {(one.config, one.seed): one for one in engine.known(asked.sweep, store())}
     shown = current(asked)
-    if shown:
+    if shown and (shown.running or shown.sweeping.note):  # the store may lag behind, or keep nothing
         found |= {(one.config, one.seed): one for one in shown.sweeping.outcomes}
     order = [(config, seed) for config in asked.sweep.configs for seed in config.seeds]
     return tuple(found[key] for key in order if key in found)
@@ -125,7 +126,7 @@ def buttons(asked: Asked) -> None:
             on_click=_start,
             args=(asked,),
         )
-        if shown and shown.running and shown.mine:
+        if shown and shown.running and (shown.mine or at_the_machine()):
             st.button("Cancel", icon=":material/close:", key="far_cancel", on_click=shown.sweeping.cancel)
 
 
@@ -171,7 +172,11 @@ def status(asked: Asked) -> None:
     if shown and shown.running:
         st.fragment(partial(_bar, shown), run_every=EVERY)()
     else:
-        st.caption(layout.escape(standing(asked, shown, outcomes(asked))))
+        words = layout.escape(standing(asked, shown, outcomes(asked)))
+        if shown and (shown.sweeping.status == FAILED or shown.sweeping.note):
+            st.warning(words, icon=":material/warning:")
+        else:
+            st.caption(words)
 
 
 def picture(asked: Asked, draw: Callable[[tuple[Outcome, ...], bool], None]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from rnnviz.engine.validation import sequences
-from rnnviz.experiment import Model, TaskSequence, Trained, model_of
-from rnnviz.trained import answers
+from rnnviz.experiment import Model, TaskSequence, model_of
+from rnnviz.trained import answers, trained
 from rnnviz.ui import cached, layout, state
 from rnnviz.ui.state import Choice, Control, Number
 from rnnviz.ui.stops import HeldText, Stops
@@ -50,7 +50,7 @@ def choose() -> tuple[Model, TaskSequence] | None:
     count = sequences(job.task, job.length).x.shape[1]
     index = TABLE["example"].draw(high=min(50, count)) - 1
     st.button("Weights from a seed instead", key="cell_leave", on_click=_leave, width="stretch")
-    return model_of(Trained(run.id, cell, seed, step)), TaskSequence(job.task.name, job.length, index)
+    return model_of(trained(run, cell, seed, step)), TaskSequence(job.task.name, job.length, index)
 
 
 def answer(model: Model, sequence: TaskSequence) -> str:

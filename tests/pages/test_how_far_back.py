@@ -11,7 +11,9 @@ from rnnviz.engine import CELLS
 from rnnviz.engine.learning import learning_of
 from rnnviz.engine.outcome import outcomes_of
 from rnnviz.engine.train import train
+from rnnviz.run_file import unpack
 from rnnviz.store import store
+from rnnviz.sweep.work import train_one
 from rnnviz.ui import sweep_live
 from rnnviz.ui.pages import FAR, FLOW
 from rnnviz.ui.sweep_controls import FAR as TABLE
@@ -28,6 +30,7 @@ def me(monkeypatch, tmp_path):
     monkeypatch.setenv("RNNVIZ_HOME", str(tmp_path))
     store.cache_clear()
     monkeypatch.setattr(sweep_live, "owner", lambda: "me")
+    monkeypatch.setattr(sweep_live, "at_the_machine", lambda: False)
     monkeypatch.setattr(sweep_live, "_desk", sweep_live.Desk())
     monkeypatch.setattr(engine.finished, "TABLES", tmp_path / "none")
     yield monkeypatch
@@ -44,6 +47,7 @@ class Slow:
 
     def __init__(self, sweep, store, scheduler=None, owner=""):
         self.sweep, self.owner, self.status, self.why, self.note = sweep, owner, "running", "", ""
+        self.store = store
         self.outcomes, self.total = (), len(sweep.configs)
         Slow.made.append(self)
 
@@ -65,12 +69,13 @@ class Slow:
         """Finish so many more."""
         for config in self.sweep.configs[self.done : self.done + count]:
             self.outcomes += outcomes_of(learning_of(config, train(config)))
+            self.store.save(unpack(train_one(config)))
 
 
 @pytest.fixture
 def slow(me):
     Slow.made = []
-    me.setattr(engine, "start", Slow)
+    me.setattr(sweep_live, "Sweeping", Slow)
     return Slow
 
 
@@ -307,12 +312,12 @@ def test_a_sweep_that_broke_off_says_why(slow):
     slow.made[0].train(1)
     slow.made[0].why, slow.made[0].status = "The disk is full.", "failed"
     at.run()
-    assert "It broke off: The disk is full. 1 of 6 trainings are already computed" in words(at)
+    assert "It broke off: The disk is full. 1 of 6 trainings are already computed" in " ".join(told(at))
     start(at)
     assert len(slow.made) == 2
     slow.made[1].train(6)
     slow.made[1].note, slow.made[1].status = "The disk is still full.", "finished"
-    assert "The disk is still full. All 6 trainings are computed" in words(at.run())
+    assert "The disk is still full. All 6 trainings are computed" in " ".join(told(at.run()))
 
 
 def rest():

@@ -1,6 +1,5 @@
 """The page of runs: what is kept, opened, thrown away and had back, and files that are no runs."""
 
-import os
 import random
 import re
 import time
@@ -15,7 +14,7 @@ from rnnviz.lectures import LECTURES
 from rnnviz.run_config import run_id
 from rnnviz.runs import Job, limits, pool
 from rnnviz.store import Store
-from rnnviz.ui import lab, runs_list
+from rnnviz.ui import lab, lab_words, runs_list
 from rnnviz.ui.lab_controls import LAB as CONTROLS
 from rnnviz.ui.lab_controls import STEPS
 from rnnviz.ui.lab_link import link_of
@@ -84,7 +83,7 @@ def test_a_run_is_listed_opened_deleted_and_had_back():
     label = "Adding problem, length 10 · RNN, LSTM, GRU · 2 seeds"
     assert f"lab_run={first.key}" in found[label]
     assert f"lab_run={second.key}" in found["Adding problem, length 10 · GRU · 2 seeds"]
-    assert list(found)[-2:] == ["Adding problem, length 10 · GRU · 2 seeds", label]  # the newest first
+    assert list(found)[:2] == ["Adding problem, length 10 · GRU · 2 seeds", label]  # the newest first
     assert "finished · step 20 of 20" in words(at)
     at.button(key=f"runs_delete_{first.key}").click().run()
     assert label not in links(at)
@@ -135,16 +134,15 @@ def test_unreadable_runs_are_listed_with_their_reason_and_filtered(monkeypatch):
     at = visit(RUNS)
     assert words(at).count("cannot be shown: it is damaged") == 2
     assert told(at) == []
-    for kind, count in (("finished", 1), ("cut off", 0), ("unreadable", 2), ("all", 3)):
+    for kind, count in (("finished", 1), ("unfinished", 0), ("unreadable", 2), ("all", 3)):
         assert len(keys(visit(RUNS, runs_kind=kind), "runs_delete_")) == count
 
 
 def test_many_runs_have_pages():
-    run = train()
-    whole = pool().store.path(run.key).read_bytes()
+    kept = pool().store.load(train().key)
     for k in range(24):
-        (pool().store.runs / f"{k:016x}.safetensors").write_bytes(whole)
-        os.utime(pool().store.runs / f"{k:016x}.safetensors", (k, k))
+        data = run_file.pack(replace(kept, when=float(k)))
+        (pool().store.runs / f"{k:016x}.safetensors").write_bytes(data)
     at = visit(RUNS)
     assert len(keys(at, "runs_delete_")) == 10
     assert "25 runs" in words(at)
@@ -161,7 +159,10 @@ def test_an_export_is_taken_elsewhere_and_says_nothing_of_who_made_it(tmp_path, 
     pool().forget(run.key)
     assert runs_list.taken(pool(), data, "you") == run.job
     found = pool().find(run.key)
-    assert (found.status, found.owner) == ("finished", "you")
+    assert (found.status, found.owner, found.brought) == ("finished", "you", True)
+    assert "Brought as a file" in lab_words.said(pool(), found)
+    again = runs_list.taken(pool(), data, "me")  # another's file may take its place, what was trained not
+    assert pool().find(run_id(again.configs)).owner == "me"
     for learning, want in zip(found.learnings, run.learnings, strict=True):
         np.testing.assert_array_equal(learning.loss, want.loss)
         np.testing.assert_array_equal(learning.metric, want.metric)
@@ -179,6 +180,53 @@ def test_what_is_brought_keeps_within_the_limits(monkeypatch):
         runs_list.taken(pool(), run_file.pack(apart), "you")
     with pytest.raises(ValueError, match="damaged"):
         runs_list.taken(pool(), data[:-1], "you")
+
+
+def test_what_was_trained_here_is_not_replaced_by_a_file():
+    run = train()
+    kept = pool().store.load(run.key)
+    forged = [
+        replace(cell, learning=replace(cell.learning, metric=cell.learning.metric * 0 + 0.5))
+        for cell in kept.cells
+    ]
+    for other in (replace(kept, cells=tuple(forged)), replace(kept, owner="you")):
+        with pytest.raises(ValueError, match="the same run is here already"):
+            runs_list.taken(pool(), run_file.pack(other), "you")
+    found = pool().find(run.key)
+    assert found.owner == "me"
+    np.testing.assert_array_equal(found.learnings[0].metric, run.learnings[0].metric)
+    lecture = pool().store.load(run_id(LECTURES[0].job.configs))
+    with pytest.raises(ValueError, match="the same run is here already"):
+        runs_list.taken(pool(), run_file.pack(lecture), "you")
+
+
+def test_a_file_does_not_make_others_runs_go(monkeypatch, tmp_path):
+    data = pool().store.export(train(lab_seed="8").key)
+    monkeypatch.setattr(pool(), "store", Store(tmp_path / "elsewhere"))
+    other = train()
+    size = sum(run.nbytes for run in pool().store.listed())
+    monkeypatch.setenv(limits.VARIABLE, f"stored={size + 1000}")
+    with pytest.raises(ValueError, match="the store is full"):
+        runs_list.taken(pool(), data, "you")
+    assert pool().find(other.key)
+
+
+def test_a_brought_run_with_settings_that_no_control_has_is_listed_opened_and_deleted(monkeypatch):
+    config = replace(
+        LECTURES[0].job.configs[0], scheme="identity", scheme_options=(("std", 0.01),), steps=10, stop_at=None
+    )
+    monkeypatch.setattr(runs_list, "at_the_machine", lambda: True)
+    run = pool().submit(Job((config,)), "me")
+    while run.active:
+        time.sleep(0.02)
+    at = visit(RUNS)
+    assert [error.value for error in at.exception] == []
+    assert told(at) == []
+    assert [query for query in links(at).values() if run.key in query]
+    opened = visit(LAB, lab_run=run.key)
+    assert [error.value for error in opened.exception] == []
+    at.button(key=f"runs_delete_{run.key}").click().run()
+    assert pool().find(run.key) is None
 
 
 def described(query):

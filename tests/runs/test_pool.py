@@ -69,8 +69,8 @@ def test_a_run_elsewhere_is_the_run_here(pool):
                 next(training)
     assert run.seconds_left() == 0.0
     assert pool.find(run.id) is run
-    assert pool.at_rest(Job(job.configs)) is run
-    assert pool.at_rest(Job(job.configs[:1])) is None
+    assert pool.of(Job(job.configs)) is run
+    assert pool.of(Job(job.configs[:1])) is None
     assert pool.find("nobody") is None
 
 
@@ -275,6 +275,8 @@ def test_a_job_is_one_task():
         Job(())
     with pytest.raises(ValueError, match="different tasks"):
         Job((QUICK, replace(QUICK, length=11)))
+    with pytest.raises(ValueError, match="different seeds"):
+        Job((QUICK, replace(QUICK, cell="rnn", seeds=(0, 2))))
     assert Job((QUICK,)) == Job((replace(QUICK),)) != Job((replace(QUICK, lr=0.02),))
     assert Job((QUICK,)).parameters() == [3 * (2 * 4 + 4 * 4 + 2 * 4) + 4 + 1]
 

@@ -78,8 +78,8 @@ def test_a_finished_run_is_there_after_a_restart_without_training(here):
             for name, value in kept.items():
                 assert np.array_equal(found.weights[k][step][name], value)
     assert other.find(run.key) is found
-    assert other.at_rest(Job(job.configs)) is found
-    assert other.at_rest(Job(job.configs[:1])) is None
+    assert other.of(Job(job.configs)) is found
+    assert other.of(Job(job.configs[:1])) is None
     assert other.unfinished("me") == []
 
 
@@ -91,7 +91,7 @@ def test_a_paused_run_goes_on_after_a_restart_whoever_resumes_it(here):
     step = rest(run).step
     assert 50 < step < MIDDLE.steps
     second = Pool(1, here.store)
-    found = second.at_rest(job)
+    found = second.of(job)
     assert (found.status, found.step) == ("paused", step)
     assert_trained(found, step)
     second.resume(found, "you")
@@ -99,7 +99,7 @@ def test_a_paused_run_goes_on_after_a_restart_whoever_resumes_it(here):
     assert rest(found).status == "finished"
     assert_trained(found)
     # The server that had it paused sees what became of it.
-    again = here.at_rest(job)
+    again = here.of(job)
     assert again.status == "finished"
     assert_trained(again)
 
@@ -111,7 +111,7 @@ from rnnviz.store import Store
 from tests.runs.test_pool_store import MORTAL
 if __name__ == "__main__":
     pool = Pool(1, Store(__import__("pathlib").Path(sys.argv[1])))
-    run = pool.at_rest(Job((MORTAL,)))
+    run = pool.of(Job((MORTAL,)))
     if run is None:
         run = pool.submit(Job((MORTAL,)), "me")
     else:
@@ -146,7 +146,7 @@ def test_a_server_that_is_killed_again_and_again_loses_less_than_a_second(tmp_pa
         server.wait()
         server.stdout.close()
         killed = steps[-1][0]
-        found = after_restart(store).at_rest(Job((MORTAL,)))
+        found = after_restart(store).of(Job((MORTAL,)))
         a_second_ago = max((step for at, step in steps if at <= killed - 1.0), default=0)
         if found is None:
             assert kept == 0
@@ -192,7 +192,7 @@ def test_two_servers_that_train_the_same_keep_it_once_and_say_so(here):
     for run in (first, other):
         assert rest(run).status == "finished"
         assert_trained(run)
-    assert_trained(after_restart(here.store).at_rest(job))
+    assert_trained(after_restart(here.store).of(job))
 
 
 def test_training_again_and_cancelling_loses_nothing(here):
@@ -204,10 +204,125 @@ def test_training_again_and_cancelling_loses_nothing(here):
     wait(lambda: again.step > 5)
     here.cancel(again)
     assert rest(again).status == "cancelled"
-    found = after_restart(here.store).at_rest(job)
+    found = after_restart(here.store).of(job)
     assert found.status == "finished"
     assert_trained(found)
-    assert here.at_rest(job) is run
+    assert here.of(job) is run
+
+
+def test_a_run_that_learns_is_shown_as_it_is_to_who_asks_for_the_same(here):
+    job = Job((replace(LONG, seeds=(40,)),))
+    run = here.submit(job, "a")
+    wait(lambda: here.store.find(run.key))
+    assert here.of(job) is run
+    assert here.find(run.key) is run
+    other = after_restart(here.store)
+    found = other.of(job)
+    assert (found.status, found.why) == ("died", "Another server trains it at this moment.")
+    assert found.elsewhere
+    other.resume(found, "b")
+    assert not found.active
+    here.cancel(run)
+    rest(run)
+    found = other.find(run.key)
+    assert (found.status, found.elsewhere) == ("cancelled", False)
+    other.resume(found, "b")
+    assert found.active
+
+
+def test_what_another_server_made_of_a_run_is_seen_under_every_name(here):
+    job = Job((replace(LONG, steps=2000, seeds=(41,)),))
+    run = here.submit(job, "a")
+    wait(lambda: run.step > 20)
+    here.pause(run)
+    rest(run)
+    other = Pool(1, here.store)
+    found = other.find(run.key)
+    other.resume(found, "b")
+    assert rest(found).status == "finished"
+    third = after_restart(here.store)
+    assert third.find(run.key).status == "finished"
+    assert here.find(run.key).status == "finished"
+    assert here.of(job).status == "finished"
+    assert here.find(run.id) is run  # its own link shows what it was
+    other.store.delete(run.key)
+    assert third.find(run.key) is None
+    assert third.of(job) is None
+
+
+def test_who_starts_the_same_anew_takes_nothing_from_a_paused_run(here):
+    job = Job((replace(LONG, seeds=(42,)),))
+    run = here.submit(job, "a")
+    wait(lambda: run.step > 300)
+    here.pause(run)
+    step = rest(run).step
+    assert here.of(job) is run
+    other = here.submit(job, "b")
+    wait(lambda: other.step > 20)
+    here.cancel(other)
+    assert rest(other).step < step
+    found = after_restart(here.store).find(run.key)
+    assert (found.status, found.step, found.owner) == ("paused", step, "a")
+    here.cancel(run)
+    assert after_restart(here.store).find(run.key).status == "cancelled"
+
+
+def test_resuming_twice_is_one_run_and_cancelling_in_the_queue_is_remembered(here):
+    job = Job((replace(LONG, seeds=(43,)),))
+    run = here.submit(job, "a")
+    wait(lambda: run.step > 20)
+    here.pause(run)
+    rest(run)
+    other = Pool(1, here.store)
+    first = other.find(run.key)
+    path = here.store.path(run.key)
+    path.touch()  # as if another server had looked after it: it is read anew
+    second = other.find(run.key)
+    other.resume(second, "b")
+    other.resume(first, "c")
+    assert [each.status for each in (first, second)].count("paused") == 1
+    assert len(other.unfinished("b") + other.unfinished("c")) == 1
+    other.cancel(first)
+    rest(second)
+    assert second.status == "cancelled"
+    busy = other.submit(Job((replace(LONG, seeds=(44,)),)), "x")
+    wait(lambda: busy.status == "running")
+    again = other.submit(job, "b")
+    other.cancel(again)
+    third = other.find(run.key)
+    other.resume(third, "b")
+    assert third.status == "queued"
+    other.cancel(third)
+    assert after_restart(here.store).find(run.key).status == "cancelled"
+    other.cancel(busy)
+    rest(busy)
+
+
+def test_runs_that_were_only_looked_at_make_room_in_memory(here, monkeypatch):
+    keys = [rest(here.submit(Job((replace(QUICK, seeds=(k,)),)), "me")).key for k in (50, 51, 52)]
+    monkeypatch.setenv(limits.VARIABLE, "kept=1")
+    other = after_restart(here.store)
+    for key in keys:
+        assert other.find(key).status == "finished"
+    assert list(other._runs) == keys[-1:]
+
+
+def test_a_run_says_under_which_versions_it_was_trained(here):
+    run = here.submit(Job((replace(LONG, seeds=(45,)),)), "a")
+    wait(lambda: run.step > 20)
+    here.pause(run)
+    kept = here.store.load(rest(run).key)
+    here.forget(run.key)
+    here.store.save(replace(kept, versions={**kept.versions, "torch": "1.0"}))
+    other = Pool(1, here.store)
+    found = other.find(run.key)
+    assert found.versions["torch"] == "1.0"
+    other.resume(found, "a")
+    step = found.step
+    wait(lambda: found.step > step + 5)
+    other.cancel(found)
+    rest(found)
+    assert here.store.load(run.key).versions["torch"] == f"1.0, then {kept.versions['torch']}"
 
 
 def test_a_paused_run_that_is_cancelled_is_so_after_a_restart(here):
@@ -226,12 +341,12 @@ def test_a_run_that_cannot_be_read_is_a_sentence_and_may_be_trained_again(here):
     whole = path.read_bytes()
     path.write_bytes(whole[:-100])
     other = Pool(1, here.store)
-    for find in (lambda: other.find(run.id), lambda: other.at_rest(job)):
+    for find in (lambda: other.find(run.id), lambda: other.of(job)):
         with pytest.raises(ValueError, match=f"Run “{run.key}” cannot be shown: it is damaged"):
             find()
     again = rest(other.submit(job, "me"))
     assert (again.status, again.unkept) == ("finished", "")
-    assert_trained(after_restart(here.store).at_rest(job))
+    assert_trained(after_restart(here.store).of(job))
 
 
 def test_a_run_of_a_newer_version_is_left_as_it_is(here, monkeypatch):
@@ -270,7 +385,7 @@ def test_a_deleted_run_is_forgotten_and_an_active_one_is_not(here):
     here.store.delete(run.key)
     here.forget(run.key)
     assert here.find(run.id) is None
-    assert here.at_rest(run.job) is None
+    assert here.of(run.job) is None
     here.store.undo(run.key)
     assert_trained(here.find(run.id))
     active = here.submit(Job((replace(LONG, seeds=(31,)),)), "me")

@@ -163,6 +163,7 @@ def write_often(out, home: Path, versions, seconds: float):
                     keeper.going(kept)
                     writes += 1
                 keeper.whole(replace(versions[-1], status="paused"))
+                store.path(versions[0].id).unlink()  # or nothing less far would be written again
         out.send(writes)
     except BaseException as error:
         out.send(f"{type(error).__name__}: {error}")

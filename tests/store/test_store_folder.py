@@ -178,6 +178,20 @@ def test_the_last_one_deleted_is_the_one_that_comes_back(store):
     assert files(store) == ["deleted", "locks", "runs", f"runs/{ID}.safetensors"]
 
 
+def test_what_comes_back_is_as_old_as_it_was_and_the_bin_counts_from_the_deletion(store):
+    kept = whole()
+    store.save(kept)
+    os.utime(store.path(kept.id), (1e9, 1e9))
+    before = time.time() - 1
+    store.delete(kept.id)
+    (binned,) = store.bin.iterdir()
+    assert binned.stat().st_mtime > before
+    store.trim(1e12)
+    assert store.undo(kept.id)
+    (listed,) = store.listed()
+    assert listed.when == kept.when
+
+
 def test_what_was_trained_anew_is_not_undone(store):
     keep(store, half(TINY, steps=9))
     store.delete(ID)
@@ -309,7 +323,8 @@ def test_runs_that_come_with_the_program(store, tmp_path, monkeypatch):
 
 
 def test_a_thousand_runs_are_listed_and_the_unreadable_ones_say_why(store):
-    kept = whole(TINY)
+    now = float(int(time.time()))
+    kept = replace(whole(TINY), when=now)
     data = pack(kept)
     store.runs.mkdir()
     broken = {"damaged": data[:200], "newer": data.replace(b'\\"format\\": 1', b'\\"format\\": 3')}
@@ -317,8 +332,9 @@ def test_a_thousand_runs_are_listed_and_the_unreadable_ones_say_why(store):
     names = [f"{k:016x}" for k in range(1000)]
     reasons = dict(zip(names[7::300], broken, strict=False))
     for k, name in enumerate(names):
-        store.path(name).write_bytes(broken[reasons[name]] if name in reasons else data)
-        aged(store.path(name), 5000 - k)
+        good = pack(replace(kept, when=now - 5000 + k))
+        store.path(name).write_bytes(broken[reasons[name]] if name in reasons else good)
+        os.utime(store.path(name), (now - 5000 + k,) * 2)  # what says nothing of itself goes by its file
     (store.runs / ".0.safetensors.1.new").write_bytes(b"half")
     (store.runs / "notes.txt").write_text("mine")
     store.path("folder").mkdir()
@@ -335,7 +351,7 @@ def test_a_thousand_runs_are_listed_and_the_unreadable_ones_say_why(store):
                 assert run.problem == ""
                 assert run.head["status"] == "finished"
                 assert run.head["cells"][0]["config"]["task"] == "adding"
-                assert run.nbytes == len(data)
+                assert run.nbytes == store.path(run.id).stat().st_size
     # What is written anew is read anew, and what is deleted is forgotten.
     store.path(names[7]).write_bytes(data)
     for name in names[100:]:

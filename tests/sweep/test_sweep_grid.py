@@ -103,6 +103,14 @@ def test_every_training_is_within_the_limits_of_a_run():
         Sweep(slow, (1, 1000), ("lstm",))
 
 
+def test_the_sum_of_a_sweep_is_limited_too():
+    slow = replace(QUICK, hidden_size=48, batch_size=50, steps=20_000, seeds=tuple(range(10)))
+    lengths = tuple(range(91, 101))
+    assert len(Sweep(slow, lengths[:1], ("lstm",)).configs) == 1
+    with pytest.raises(ValueError, match=r"of a sweep: .* billion; allowed here: up to 1e\+05 billion"):
+        Sweep(slow, lengths, ("lstm",), lrs=tuple(0.001 * k for k in range(1, 11)))
+
+
 def test_work_grows_with_everything_that_takes_time():
     for change in (
         {"length": 50},
