@@ -14,10 +14,10 @@ class Job:
     """One task, learned by several cells side by side.
 
     Attributes:
-        configs: one a cell, of the same task, length and seeds.
+        configs: one a cell, of the same task and length.
 
     Raises:
-        ValueError: no configuration, or configurations of different tasks or seeds.
+        ValueError: no configuration, or configurations of different tasks.
     """
 
     configs: tuple[TrainConfig, ...]
@@ -28,8 +28,6 @@ class Job:
             raise ValueError("The cells are none; allowed: at least one.")
         if len({(config.task, config.length) for config in self.configs}) > 1:
             raise ValueError("The configurations are of different tasks; allowed: one task and length.")
-        if len({config.seeds for config in self.configs}) > 1:
-            raise ValueError("The configurations have different seeds; allowed: the same for each cell.")
 
     @property
     def task(self) -> Task:

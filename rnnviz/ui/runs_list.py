@@ -120,6 +120,8 @@ def taken(pool: Pool, data: bytes, owner: str) -> Job:
         raise ValueError("its weights were kept in other files; Export writes them all into one")
     if any(cell.learning.step and not cell.weights for cell in run.cells):
         raise ValueError("it has no weights")
+    if len({config.seeds for config in run.configs}) > 1:
+        raise ValueError("its cells have different seeds, and the lab shows the same for all")
     job = run_of(run).job
     limits.check(job)
     here = _here(pool, run.id)

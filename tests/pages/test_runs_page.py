@@ -180,6 +180,9 @@ def test_what_is_brought_keeps_within_the_limits(monkeypatch):
         runs_list.taken(pool(), run_file.pack(apart), "you")
     with pytest.raises(ValueError, match="damaged"):
         runs_list.taken(pool(), data[:-1], "you")
+    other = pool().store.load(train(lab_cells=["GRU"], lab_seed="5").key)
+    with pytest.raises(ValueError, match="its cells have different seeds"):
+        runs_list.taken(pool(), run_file.pack(replace(kept, cells=(*kept.cells[:2], *other.cells))), "you")
 
 
 def test_what_was_trained_here_is_not_replaced_by_a_file():

@@ -275,8 +275,6 @@ def test_a_job_is_one_task():
         Job(())
     with pytest.raises(ValueError, match="different tasks"):
         Job((QUICK, replace(QUICK, length=11)))
-    with pytest.raises(ValueError, match="different seeds"):
-        Job((QUICK, replace(QUICK, cell="rnn", seeds=(0, 2))))
     assert Job((QUICK,)) == Job((replace(QUICK),)) != Job((replace(QUICK, lr=0.02),))
     assert Job((QUICK,)).parameters() == [3 * (2 * 4 + 4 * 4 + 2 * 4) + 4 + 1]
 

@@ -317,7 +317,13 @@ def test_runs_that_come_with_the_program(store, tmp_path, monkeypatch):
     assert everything(store.load(ID)) == everything(whole(TINY))
     assert store.listed() == []
     store.save(half(TINY))
-    assert everything(store.load(ID)) == everything(half(TINY))  # one's own come first
+    assert everything(store.load(ID)) == everything(whole(TINY))  # nothing unfinished hides it
+    assert store.listed() == []
+    mine = replace(whole(TINY), owner="mine")
+    store.save(mine)
+    assert everything(store.load(ID)) == everything(mine)  # one's own come first
+    store.path(ID).write_bytes(b"damaged")
+    assert everything(store.load(ID)) == everything(whole(TINY))
     store.delete(ID)
     assert everything(store.load(ID)) == everything(whole(TINY))
 
