@@ -86,9 +86,9 @@ LECTURES: tuple[Lecture, ...] = (
     Lecture(
         "Recall after 200 steps, chrono",
         _job("recall", 200, chrono=200.0),
-        "Gate biases drawn for memories of up to 200 steps, all else as before: every LSTM and GRU is right "
-        "within 500 steps. Not shown: that they find this time scale themselves; they were told it. The RNN "
-        "has no gates and is the same.",
+        "Gate biases drawn for memories of up to 200 steps, all else as in the run before: LSTM and GRU are "
+        "right within 500 steps. Not shown: that they find this time scale themselves; they were told it. "
+        "The RNN has no gates and is the same.",
     ),
     Lecture(
         "Temporal order, 100 steps",
