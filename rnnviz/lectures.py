@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from rnnviz.engine import CELLS
 from rnnviz.engine.learning import learning_of
@@ -16,7 +14,7 @@ from rnnviz.engine.train import train
 from rnnviz.engine.train_config import TrainConfig
 from rnnviz.keeper import ENDING, FINISHED
 from rnnviz.run_config import run_id
-from rnnviz.run_file import Kept, KeptCell, Weights, pack
+from rnnviz.run_file import Kept, KeptCell, copy_of, pack
 from rnnviz.runs.job import Job
 from rnnviz.runs.worker import save_every
 from rnnviz.store import SHELF
@@ -125,11 +123,11 @@ def trained(job: Job) -> Kept:
     cells = []
     for config in job.configs:
         training, start = train(config), time.perf_counter()
-        weights, records = {0: _copy(training.params)}, []
+        weights, records = {0: copy_of(training.params)}, []
         for record in training:
             records.append(record)
             if record.last or record.step % save_every(config) == 0:
-                weights[record.step] = _copy(training.params)
+                weights[record.step] = copy_of(training.params)
         seconds = time.perf_counter() - start
         cells.append(_thin(KeptCell(learning_of(config, records), weights, seconds)))
     return Kept(tuple(cells), FINISHED)
@@ -147,10 +145,6 @@ def _thin(cell: KeptCell) -> KeptCell:
             state_grad_norms=learning.state_grad_norms[::EVERY],
         ),
     )
-
-
-def _copy(params: Mapping[str, Tensor]) -> Weights:
-    return {name: value.clone() for name, value in params.items()}
 
 
 def main() -> None:

@@ -108,6 +108,11 @@ def versions() -> dict[str, str]:
     }
 
 
+def copy_of(params: Weights) -> Weights:
+    """Parameters as they are now: the trainer goes on in the same memory."""
+    return {name: value.clone() for name, value in params.items()}
+
+
 def pack(kept: Kept) -> bytes:
     """A run as the bytes of a file; weights that are kept apart are left out."""
     arrays: Arrays = {}

@@ -21,7 +21,7 @@ from typing import IO, Any
 from rnnviz.engine.learning import learning_of
 from rnnviz.engine.train import Checkpoint, Record, Training
 from rnnviz.engine.train_config import TrainConfig
-from rnnviz.run_file import Weights
+from rnnviz.run_file import Weights, copy_of
 from rnnviz.runs.job import Job
 from rnnviz.runs.pipe import receive, send
 from rnnviz.runs.run import Progress
@@ -68,7 +68,7 @@ class _Cell:
 
     def save(self) -> None:
         """Keep the weights as they are now."""
-        self._weights[self.training.step] = {k: v.clone() for k, v in self.training.params.items()}
+        self._weights[self.training.step] = copy_of(self.training.params)
 
 
 def work(job: Job, checkpoints: Sequence[Checkpoint], inbox: queue.SimpleQueue[Any], out: IO[bytes]) -> None:

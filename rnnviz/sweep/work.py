@@ -11,7 +11,7 @@ from rnnviz.engine.learning import learning_of
 from rnnviz.engine.train import Training
 from rnnviz.engine.train_config import TrainConfig
 from rnnviz.keeper import FINISHED
-from rnnviz.run_file import Kept, KeptCell
+from rnnviz.run_file import Kept, KeptCell, copy_of
 
 
 def train_one(config: TrainConfig) -> bytes:
@@ -30,14 +30,10 @@ def train_one(config: TrainConfig) -> bytes:
     try:
         start = time.perf_counter()
         training = Training(config)
-        weights = {0: _copy(training)}
+        weights = {0: copy_of(training.params)}
         learning = learning_of(config, training)
-        weights[learning.step] = _copy(training)
+        weights[learning.step] = copy_of(training.params)
         cell = KeptCell(learning, weights, time.perf_counter() - start)
     finally:
         torch.set_num_threads(threads)
     return run_file.pack(Kept((cell,), FINISHED))
-
-
-def _copy(training: Training) -> dict[str, torch.Tensor]:
-    return {name: value.clone() for name, value in training.params.items()}

@@ -36,7 +36,7 @@ def said(pool: Pool, run: Run) -> str:
         return f"In the queue: {before}. It starts by itself."
     if run.status == RUNNING:
         left = run.seconds_left()
-        return f"Step {step:,} of {steps:,}" + ("" if left is None else f" · about {_time(left)} left")
+        return f"Step {step:,} of {steps:,}" + ("" if left is None else f" · about {time_words(left)} left")
     if run.status == PAUSED:
         return f"Paused after step {step:,}. Resume goes on from here, to the bit."
     if run.status == DIED:
@@ -49,7 +49,7 @@ def said(pool: Pool, run: Run) -> str:
     if run.status == FINISHED and lecture_of(run.key) and not pool.store.path(run.key).exists():
         return f"Trained beforehand, {step:,} steps; Train again does it before your eyes."
     if run.status == FINISHED:
-        took = f"{_time(sum(run.seconds))} of training"
+        took = f"{time_words(sum(run.seconds))} of training"
         return f"Finished after {step:,} steps and {took}{_elsewhere(run)}.{_brought(run)}"
     return f"Cancelled after step {step:,}; what it showed until then is kept."
 
@@ -92,7 +92,8 @@ def differing(shown: Job, asked: Job | None) -> str:
     return f"Below is a run of “{shown.task.title}”; the controls ask for {other}: Start trains that."
 
 
-def _time(seconds: float) -> str:
+def time_words(seconds: float) -> str:
+    """Seconds as people say them."""
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 

@@ -19,6 +19,7 @@ from rnnviz.sweep import Sweeping
 from rnnviz.sweep.sweeping import CANCELLED, FAILED, RUNNING
 from rnnviz.ui import layout, state
 from rnnviz.ui.lab import owner
+from rnnviz.ui.lab_words import time_words
 from rnnviz.ui.sweep_controls import FAR, Asked
 from rnnviz.ui.visitor import at_the_machine
 
@@ -211,7 +212,7 @@ def progress(sweeping: Sweeping) -> str:
     """How far a sweep is, in words."""
     left = sweeping.seconds_left()
     done = f"{sweeping.done} of {sweeping.total} trainings done"
-    return done if left is None else f"{done}, about {_time(left)} left"
+    return done if left is None else f"{done}, about {time_words(left)} left"
 
 
 def standing(asked: Asked, shown: Shown | None, there: tuple[Outcome, ...]) -> str:
@@ -235,7 +236,3 @@ def standing(asked: Asked, shown: Shown | None, there: tuple[Outcome, ...]) -> s
 
 def _whose(shown: Shown) -> str:
     return "your sweep" if shown.mine else "another visitor's sweep"
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
