@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import altair as alt
 import numpy as np
@@ -13,6 +13,13 @@ from numpy.typing import NDArray
 
 ROWS = "rows"  # the name of a figure's own table
 Columns = Mapping[str, NDArray[Any] | list[Any]]
+
+
+class Formula(NamedTuple):
+    """A formula as LaTeX, for the screen, and as plain characters, for files."""
+
+    latex: str
+    plain: str
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,8 @@ class Figure:
         still: further tables that the specification names, which a slider leaves alone.
         table: what the picture shows, one column a quantity, in full precision.
         height: in pixels on screen.
+        formula: what the picture draws, as LaTeX and as characters; the first stands under it on screen, the
+            second in its files.
     """
 
     stem: str
@@ -41,6 +50,7 @@ class Figure:
     table: Columns
     still: Mapping[str, Columns] = field(default_factory=dict)
     height: int = 360
+    formula: Formula | None = None
 
     def standalone(self) -> dict[str, Any]:
         """The whole picture as one Vega-Lite specification: data, title and caption inside."""
@@ -48,9 +58,14 @@ class Figure:
             **self.spec,
             "data": {"name": ROWS},
             "datasets": {name: records(columns) for name, columns in self.tables().items()},
-            "title": {"text": self.title, "subtitle": self.caption},
+            "title": {"text": self.title, "subtitle": self.subtitle},
             "description": self.description,
         }
+
+    @property
+    def subtitle(self) -> str:
+        """What stands under a picture in a file: its formula, and its configuration."""
+        return " · ".join(filter(None, [self.formula and self.formula.plain, self.caption]))
 
     def tables(self) -> dict[str, Columns]:
         """Every named table that the specification draws from."""

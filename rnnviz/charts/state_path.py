@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnviz.charts.figure import Columns
+from rnnviz.charts.scene import Scene
 from rnnviz.charts.theme import TIME
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-
 _VIEW = {"aspectmode": "cube", "camera": {"eye": {"x": 1.5, "y": 1.5, "z": 1.1}, "center": {"z": -0.12}}}
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A picture in three dimensions; its fields are those of `rnnviz.charts.figure.Figure`."""
-
-    stem: str
-    title: str
-    caption: str
-    description: str
-    figure: go.Figure
-    table: Columns
-    height: int = 520
 
 
 def state_path(

@@ -16,7 +16,8 @@ from torch import Tensor
 from rnnviz.charts import stepper
 from rnnviz.charts.figure import Columns
 from rnnviz.charts.gradient_flow import Curve
-from rnnviz.charts.state_path import Scene, state_path
+from rnnviz.charts.scene import Scene
+from rnnviz.charts.state_path import state_path
 from rnnviz.charts.strips import Strip, still_tables
 from rnnviz.engine import GradTrace, Trace, WireTrace, bptt, principal_components, unroll, wires
 from rnnviz.engine.jacobians import step_jacobians

@@ -16,7 +16,7 @@ from rnnviz.ui import state
 
 if TYPE_CHECKING:
     from rnnviz.charts.figure import Columns, Figure
-    from rnnviz.charts.state_path import Scene
+    from rnnviz.charts.scene import Scene
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 _log = logging.getLogger(__name__)
@@ -202,7 +202,9 @@ def _formats(fig: Figure) -> dict[str, Callable[[], bytes]]:
 
 
 def _caption(fig: Figure | Scene, seen: bool = True) -> None:
-    """A figure's configuration for who sees it, and its description for who hears it."""
+    """A figure's formula and configuration for who sees it, and its description for who hears it."""
+    if fig.formula and seen:
+        st.markdown(f"${fig.formula.latex}$")
     under = f'<p class="under">{html.escape(fig.caption)}</p>' if seen else ""
     st.html(f'{under}<p class="aloud">{html.escape(fig.description)}</p>')
 

@@ -18,7 +18,7 @@ STEPPER = """(() => {
 _CONTROLS = """() => {
   const found = Object.fromEntries(
     [...document.querySelectorAll("[class*='st-key-']")].flatMap(el => {
-      const key = el.className.match(/st-key-((?:cell|flow|lab|far|runs)_[a-zA-Z_]+)/)?.[1]
+      const key = el.className.match(/st-key-((?:cell|one|flow|cliff|dyn|lab|far|runs)_[a-zA-Z_]+)/)?.[1]
       const range = el.querySelector("input[type=range]")
       const chosen = el.querySelector("[role=radio][aria-checked=true]")
       const text = el.querySelector("input:not([type=file]), textarea")

@@ -35,7 +35,7 @@ MODULES = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 IN_TORCH = [
     spec
     for spec in VARIANTS
-    if dict(spec.options).get("activation") != "identity"
+    if dict(spec.options).get("activation") not in ("identity", "sigmoid")
     and dict(spec.options).get("reset", "after") == "after"
     and dict(spec.options).get("z", "keeps") == "keeps"
 ]
@@ -87,7 +87,12 @@ def sigmoid(a):
     return 1 / (1 + np.exp(-a))
 
 
-PHI = {"tanh": np.tanh, "relu": lambda a: np.where(a.real > 0, a, 0), "identity": lambda a: a}
+PHI = {
+    "tanh": np.tanh,
+    "sigmoid": sigmoid,
+    "relu": lambda a: np.where(a.real > 0, a, 0),
+    "identity": lambda a: a,
+}
 
 
 # One function a cell: W[k] x, U[k] h and the biases of block k come as functions, the previous state by

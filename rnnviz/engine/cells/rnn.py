@@ -33,6 +33,7 @@ class Activation:
 ACTIVATIONS = {
     "tanh": Activation(torch.tanh, lambda h: 1 - h * h, r"\tanh\left(", "torch.tanh", -1.0, 1.0),
     "relu": Activation(torch.relu, lambda h: (h > 0).to(h.dtype), r"\max\left(0, ", "torch.relu", 0.0, inf),
+    "sigmoid": Activation(torch.sigmoid, lambda h: h * (1 - h), r"\sigma\left(", "torch.sigmoid", 0.0, 1.0),
     "identity": Activation(lambda a: a, torch.ones_like, r"\left(", "", -inf, inf),
 }
 

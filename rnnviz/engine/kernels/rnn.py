@@ -1,6 +1,7 @@
 """The Elman network's kernel: h_t = φ(a_t), a_t = U_{t-1} W.
 
-δ_t = φ′(a_t) ⊙ dL/dh_t, where φ′ is 1 - h² for tanh, [h > 0] for ReLU and 1 for the identity.
+δ_t = φ′(a_t) ⊙ dL/dh_t, where φ′ is 1 - h² for tanh, h(1 - h) for the sigmoid, [h > 0] for ReLU and 1
+for the identity.
 """
 
 from __future__ import annotations
@@ -8,10 +9,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rnnviz.engine.kernels.stacked import Stacked, tanh_backward
+from rnnviz.engine.kernels.stacked import Stacked, sigmoid_backward, tanh_backward
 from rnnviz.engine.kernels.tapes import RNNTape
 from rnnviz.engine.spec import Params, State
 
+SLOPES = {
+    "tanh": tanh_backward,
+    "sigmoid": sigmoid_backward,
+}  # that h alone gives, for a chunk of time at once
 threshold_backward = torch.ops.aten.threshold_backward.grad_input
 
 
@@ -21,7 +26,7 @@ class RNN(Stacked):
     blocks, driven = 1, 1
 
     def __init__(self, activation: str) -> None:
-        """With φ one of tanh, relu and identity."""
+        """With φ one of tanh, sigmoid, relu and identity."""
         super().__init__()
         self._activation = activation
 
@@ -54,6 +59,8 @@ class RNN(Stacked):
                 self._tanh_of_half(a, h)
             elif kind == "tanh":
                 torch.tanh(a, out=h)
+            elif kind == "sigmoid":
+                torch.sigmoid(a, out=h)
             elif kind == "relu":
                 torch.clamp_min(a, 0, out=h)
             else:
@@ -63,13 +70,14 @@ class RNN(Stacked):
         """The states suffice."""
 
     def _coefficients(self, start: int, stop: int) -> None:
-        if self._activation == "tanh":
+        slope = SLOPES.get(self._activation)
+        if slope:
             h, one = self.states["h"][start + 1 : stop + 1], self.U[start:stop, ..., -1:]
-            tanh_backward(one.expand_as(h), h, grad_input=self.C[: stop - start])
+            slope(one.expand_as(h), h, grad_input=self.C[: stop - start])
 
     def _step_back(self, t: int, n: int, carry: bool) -> None:
         (U_T, h, d_h, d_h_before), delta = self._back[t], self._slopes[n]
-        if self._activation == "tanh":
+        if self._activation in SLOPES:
             delta.mul_(d_h)
         elif self._activation == "relu":
             # Not a product with [h > 0]: 0 · ∞ is no number.

@@ -12,12 +12,14 @@ from torch import Tensor
 from rnnviz.engine.kernels.tape import Tape, aligned
 from rnnviz.engine.spec import Gates, Params, State
 
+SQUASH = {"tanh": torch.tanh_, "relu": torch.relu_, "sigmoid": torch.sigmoid_}
+
 
 class RNNTape(Tape):
     """φ(ax + U h)."""
 
     def __init__(self, activation: str) -> None:
-        """With φ one of tanh, relu and identity."""
+        """With φ one of `SQUASH` and the identity."""
         super().__init__()
         self._activation = activation
 
@@ -27,7 +29,7 @@ class RNNTape(Tape):
         self.steps = list(zip(h[:-1].unbind(0), h[1:].unbind(0), strict=True))
 
     def _play(self, params: Params, ax: Tensor, steps: Sequence[tuple[Any, ...]]) -> None:
-        W_T, squash = params["W_hh"].t(), {"tanh": torch.tanh_, "relu": torch.relu_}.get(self._activation)
+        W_T, squash = params["W_hh"].t(), SQUASH.get(self._activation)
         for ax_t, (h_prev, h) in zip(ax.unbind(0), steps, strict=True):
             torch.addmm(ax_t, h_prev, W_T, out=h)
             if squash:

@@ -1,0 +1,5 @@
+"""Dynamics."""
+
+from rnnviz.ui import layout
+
+layout.header("Dynamics", "In the making.")

@@ -1,0 +1,5 @@
+"""One weight."""
+
+from rnnviz.ui import layout
+
+layout.header("One weight", "In the making.")
