@@ -93,9 +93,13 @@ class Control(ABC):
 
 @dataclass(frozen=True)
 class Choice(Control):
-    """One of a few; ``options`` maps what is shown, also in the URL, to what is meant."""
+    """One of a few; ``options`` maps what is shown, also in the URL, to what is meant.
+
+    More than three fold into a menu, but in a ``row``: as the tabs of a page.
+    """
 
     options: Mapping[str, Any] = field(default_factory=dict)
+    row: bool = field(default=False, kw_only=True)
 
     def problem(self, raw: str) -> str | None:
         """As in `Control`."""
@@ -107,7 +111,7 @@ class Choice(Control):
 
     def _widget(self, **common: Any) -> Any:
         names = list(self.options)
-        if len(names) <= 3:
+        if self.row or len(names) <= 3:
             name = st.segmented_control(self.label, names, default=self.default, required=True, **common)
         else:
             name = st.selectbox(self.label, names, index=names.index(self.default), **common)
