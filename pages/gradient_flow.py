@@ -1,40 +1,20 @@
-"""Gradient flow: how far a gradient reaches back in RNN, LSTM and GRU on the same input and loss."""
-
-from functools import partial
+"""Gradient flow: how far a gradient reaches back in RNN, LSTM and GRU on the same input and loss, and why."""
 
 import streamlit as st
 
-from rnnviz.charts.gradient_flow import gradient_norms, step_norms
-from rnnviz.engine import CELLS
-from rnnviz.experiment import caption_of
-from rnnviz.script import gradient_script, step_norm_script
-from rnnviz.ui import cached, controls, layout, state
+from rnnviz.ui import flow_far, flow_remedies, flow_spectrum, flow_why, layout, state
+from rnnviz.ui.flow_controls import FLOW, choose
 
-TABLE = controls.FLOW
+TABS = {"How far": flow_far, "Why": flow_why, "Spectrum": flow_spectrum, "Remedies": flow_remedies}
 
 layout.header(
     "Gradient flow",
     "The loss reads the end of the sequence. How much of its gradient is left the further back we look?",
 )
-with st.sidebar:
-    top = st.container()
-    models = controls.choose_model(TABLE, tuple(CELLS))
-    loss = TABLE["loss"].draw()
-with top:
-    source = controls.choose_input(TABLE, models[0].seed)
+chosen = st.container()
+asked = choose()
+with chosen:
+    tab = FLOW["tab"].draw()
+TABS[tab].draw(asked)
 
-signal = cached.sequence(source)
-T, first = len(signal.x), models[0]
-read = TABLE["loss"].said(loss)
-caption = f"{caption_of(models)} · loss reads {read} · {signal.caption} · T = {T}"
-configuration = {"T": T, "H": first.hidden_size, **dict(first.scheme_options), "seed": first.seed}
-
-curves = [curve for model in models for curve in cached.gradient_curves(model, source, loss)]
-norms = gradient_norms(curves, caption)
-layout.figure(norms, configuration, partial(gradient_script, models, source, loss, norms.title, caption))
-
-curves = [curve for model in models for curve in cached.step_curves(model, source)]
-steps = step_norms(curves, caption)
-layout.figure(steps, configuration, partial(step_norm_script, models, source, steps.title, caption))
-
-state.check_link(TABLE.values())
+state.check_link([*FLOW.values(), *(control for part in TABS.values() for control in part.CONTROLS.values())])

@@ -14,7 +14,19 @@ from rnnviz.engine.stack import READOUT
 from rnnviz.signals import Signal, signal
 from rnnviz.trained import TaskSequence, Trained
 
-__all__ = ["Input", "Model", "Source", "TaskSequence", "Trained", "caption_of", "loss_on", "model_of"]
+__all__ = [
+    "DTYPES",
+    "Input",
+    "Model",
+    "Source",
+    "TaskSequence",
+    "Trained",
+    "caption_of",
+    "loss_on",
+    "model_of",
+]
+
+DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,7 @@ class Model:
         scheme_options: as pairs, e.g. ``(("radius", 1.2),)``.
         forget_bias: for cells with a forget gate; others ignore it.
         trained: a model out of the Memory lab, whose weights stand in for those that a seed draws.
+        dtype: a name in ``DTYPES``: what it is computed in; its numbers are drawn in float64 and rounded.
     """
 
     cell: str
@@ -40,6 +53,7 @@ class Model:
     scheme_options: tuple[tuple[str, float], ...] = ()
     forget_bias: float | None = None
     trained: Trained | None = None
+    dtype: str = "float64"
 
     @property
     def spec(self) -> CellSpec:
@@ -52,16 +66,21 @@ class Model:
         return self.forget_bias if "f" in self.spec.gate_names else None
 
     def params(self, input_size: int) -> dict[str, Tensor]:
-        """The parameters, float64, for inputs of this size."""
+        """The parameters, of the model's dtype, for inputs of this size."""
+        dtype = DTYPES[self.dtype]
         if self.trained:
-            return {name: v for name, v in self.trained.weights().items() if name not in READOUT}
+            return {name: v.to(dtype) for name, v in self.trained.weights().items() if name not in READOUT}
         options: dict[str, Any] = {"forget_bias": self.own_forget_bias, **dict(self.scheme_options)}
-        return init_params(self.spec, input_size, self.hidden_size, self.seed, self.scheme, **options)
+        return init_params(self.spec, input_size, self.hidden_size, self.seed, self.scheme, dtype, **options)
+
+    def reads(self, x: Tensor) -> Tensor:
+        """An input as the model takes it, rounded to its dtype."""
+        return x.to(DTYPES[self.dtype])
 
     @property
     def title(self) -> str:
         """The cell with its conventions."""
-        options = ", ".join(value for _, value in self.options)
+        options = ", ".join(value for _, value in self.spec.options)
         return f"{self.spec.title} ({options})" if options else self.spec.title
 
     @property

@@ -23,7 +23,7 @@ from rnnviz.charts.strips import strips
 from rnnviz.engine import SCHEMES
 from rnnviz.experiment import Input, Model
 from rnnviz.script import gradient_script, path_script, step_norm_script, trace_script
-from rnnviz.ui import cached
+from rnnviz.ui import cached, flow_cached
 from tests.engine.oracle import VARIANTS, draw, name_of, quick, random_params
 
 # Runs each script of a list in a fresh namespace, as a fresh interpreter would meet it.
@@ -116,12 +116,12 @@ def strips_table(model, source):
 
 
 def gradient_table(loss, *pairs):
-    curves = [curve for model, source in pairs for curve in cached.gradient_curves(model, source, loss)]
+    curves = [curve for model, source in pairs for curve in flow_cached.gradient_curves(model, source, loss)]
     return gradient_norms(curves, "seed 7").table
 
 
 def step_table(*pairs):
-    curves = [curve for model, source in pairs for curve in cached.step_curves(model, source)]
+    curves = [curve for model, source in pairs for curve in flow_cached.step_curves(model, source)]
     return step_norms(curves, "seed 7").table
 
 

@@ -9,20 +9,14 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from rnnviz.charts import stepper
 from rnnviz.charts.figure import Columns
-from rnnviz.charts.gradient_flow import Curve
 from rnnviz.charts.scene import Scene
 from rnnviz.charts.state_path import state_path
 from rnnviz.charts.strips import Strip, still_tables
 from rnnviz.engine import GradTrace, Trace, WireTrace, bptt, principal_components, unroll, wires
-from rnnviz.engine.jacobians import step_jacobians
-from rnnviz.engine.norms import log_spectral_norm
-from rnnviz.engine.trace import block
 from rnnviz.experiment import Model, Source, loss_on
 from rnnviz.signals import Signal
 from rnnviz.whatif import WhatIf
@@ -46,7 +40,7 @@ def params(model: Model, input_size: int) -> dict[str, Tensor]:
 @_keep
 def trace(model: Model, source: Source, whatif: WhatIf = NOTHING) -> Trace:
     """A cell's run over an input."""
-    x = whatif.input(sequence(source).x)
+    x = model.reads(whatif.input(sequence(source).x))
     return unroll(model.spec, params(model, x.shape[2]), x, clamp=whatif.held(model.spec))
 
 
@@ -110,32 +104,7 @@ def state_scene(model: Model, source: Source, caption: str, whatif: WhatIf = NOT
     return state_path(scores.numpy(), shares.numpy(), sequence(source).symbols, caption)
 
 
-@_keep
-def gradient_curves(model: Model, source: Source, loss: str) -> tuple[Curve, ...]:
-    """‖∂L/∂s_t‖ of every state, t = 0…T."""
-    spec, x = model.spec, sequence(source).x
-    gradients = bptt(spec, params(model, x.shape[2]), x, partial(loss_on, loss))
-    back = np.arange(len(x), -1, -1)
-    return tuple(
-        Curve(spec.name, spec.title, name, back, gradients.log_norms(name).numpy())
-        for name in spec.state_names
-    )
-
-
-@_keep
-def step_curves(model: Model, source: Source) -> tuple[Curve, ...]:
-    """‖∂s_t/∂s_{t-1}‖₂ of every state with the others held fixed, t = 1…T."""
-    spec, run = model.spec, trace(model, source)
-    with torch.no_grad():
-        jacobian = step_jacobians(spec, params(model, run.x.shape[2]), run)[:, 0]
-    back, names = np.arange(run.T - 1, -1, -1), spec.state_names
-    norms = {name: log_spectral_norm(block(jacobian, names, name, name)).numpy() for name in names}
-    return tuple(Curve(spec.name, spec.title, name, back, norm) for name, norm in norms.items())
-
-
 def warm(model: Model, source: Source) -> None:
     """Call everything once: the first call of an operation costs tens of milliseconds."""
-    gradient_curves(model, source, "last")
-    step_curves(model, source)
     strip_tables(model, source)
     stepper_run(model, source, NOTHING, "last", "", ())

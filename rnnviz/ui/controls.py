@@ -34,7 +34,12 @@ SCHEME_NAMES = {
     "Glorot": "glorot",
     "Chrono": "chrono",
 }
-OPTION_LABELS = {"activation": "Activation φ", "reset": "Reset gate acts", "z": "Update gate z"}
+OPTION_LABELS = {
+    "activation": "Activation φ",
+    "connection": "Connection",
+    "reset": "Reset gate acts",
+    "z": "Update gate z",
+}
 OPTION_NAMES = {
     "after": "after U·h",
     "before": "before U·h",
@@ -42,7 +47,7 @@ OPTION_NAMES = {
     "takes": "takes n",
     "relu": "ReLU",
 }
-PROMINENT = ("activation",)  # conventions that a lecture turns while it speaks; the others fold away
+PROMINENT = ("activation", "connection")  # what a lecture turns while it speaks; the others fold away
 # What a scheme can be told, as one slider each.
 STRENGTHS = {
     "radius": ("Spectral radius ρ", 0.0, 3.0, 0.05),
@@ -52,7 +57,8 @@ STRENGTHS = {
 DEFAULT_NUMBERS = "548 643 920 1406 2075 2877 4609 6057 7783 9826 11946 14553 17372 20615 24522 28273"
 
 
-def _input_controls(prefix: str, kind: str, steps: int) -> dict[str, Control]:
+def input_controls(prefix: str, kind: str, steps: int) -> dict[str, Control]:
+    """What is fed in; ``kind`` and ``steps`` are the defaults."""
     return {
         "input": Choice(f"{prefix}_input", "Input", kind, options=INPUTS),
         "steps": Number(f"{prefix}_T", "Sequence length T", steps, "The first T steps.", 2, MAX_STEPS, 1),
@@ -62,7 +68,8 @@ def _input_controls(prefix: str, kind: str, steps: int) -> dict[str, Control]:
     }
 
 
-def _model_controls(prefix: str, H: int, scheme: str, forget_bias: float) -> dict[str, Control]:
+def model_controls(prefix: str, H: int, scheme: str, forget_bias: float) -> dict[str, Control]:
+    """Size, weights and seed, with these defaults."""
     strengths = {
         name: Number(f"{prefix}_{name}", label, 100.0 if name == "t_max" else 1.0, None, low, high, step)
         for name, (label, low, high, step) in STRENGTHS.items()
@@ -84,7 +91,8 @@ def _model_controls(prefix: str, H: int, scheme: str, forget_bias: float) -> dic
     }
 
 
-def _option_controls(prefix: str) -> dict[str, Control]:
+def option_controls(prefix: str) -> dict[str, Control]:
+    """A choice for every convention of every cell, as the cells have them."""
     controls: dict[str, Control] = {}
     for spec in CELLS.values():
         for name, values in spec.choices:
@@ -101,9 +109,9 @@ def _option_controls(prefix: str) -> dict[str, Control]:
 
 CELL: dict[str, Control] = {
     "cell": Choice("cell_cell", "Cell", "LSTM", options={spec.title: name for name, spec in CELLS.items()}),
-    **_option_controls("cell"),
-    **_input_controls("cell", "Text", 60),
-    **_model_controls("cell", H=12, scheme="PyTorch", forget_bias=1.0),
+    **option_controls("cell"),
+    **input_controls("cell", "Text", 60),
+    **model_controls("cell", H=12, scheme="PyTorch", forget_bias=1.0),
     "t": HeldNumber("cell_t", "Step t", 17, None, 1, MAX_STEPS, 1),
     "unit": HeldNumber("cell_unit", "Unit", 3, None, 1, 64, 1),
     "stage": HeldNumber("cell_stage", "Sub-step", 0, None, 0, 9, 1),
@@ -131,14 +139,6 @@ CELL: dict[str, Control] = {
     "edits": Text("cell_edits", "Change inputs", "", "Step = value, such as 3 = e.", max_chars=400),
     "path": Fold(
         "cell_path", "The path of the hidden state, in three dimensions", False, icon=":material/3d_rotation:"
-    ),
-}
-FLOW: dict[str, Control] = {
-    **_option_controls("flow"),
-    **_input_controls("flow", "Noise", 100),
-    **_model_controls("flow", H=32, scheme="Spectral radius", forget_bias=1.0),
-    "loss": Choice(
-        "flow_loss", "Loss reads", "the last step", options={"the last step": "last", "every step": "all"}
     ),
 }
 
@@ -175,6 +175,7 @@ def choose_model(table: dict[str, Control], cells: tuple[str, ...]) -> tuple[Mod
         scheme = table["scheme"].draw()
         H = table["H"].draw()
         seed = table["seed"].draw()
+        dtype = table["dtype"].draw() if "dtype" in table else Model.dtype
     gated = [spec for spec in specs if any(gate.memory for gate in spec.gates)]
     chosen, forget_bias = {}, None
     with main:
@@ -197,7 +198,7 @@ def choose_model(table: dict[str, Control], cells: tuple[str, ...]) -> tuple[Mod
                 f"Chrono sets gate biases; {spec.title} has no gates and is drawn as PyTorch draws it."
             )
             how, strength = "torch", ()
-        models.append(Model(spec.name, options, H, seed, how, strength, forget_bias))
+        models.append(Model(spec.name, options, H, seed, how, strength, forget_bias, dtype=dtype))
     return tuple(models)
 
 

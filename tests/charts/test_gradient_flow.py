@@ -10,7 +10,7 @@ import torch
 
 from rnnviz.charts.gradient_flow import Curve, crossings, gradient_norms, step_norms
 from rnnviz.experiment import Input, Model
-from rnnviz.ui import cached
+from rnnviz.ui import flow_cached
 from tests.engine.oracle import torch_module
 
 DRAW = [gradient_norms, step_norms]
@@ -158,7 +158,7 @@ def test_the_skeleton_is_one_for_all_data_of_one_span():
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_the_table_holds_the_gradients_of_torch_nn(cell):
     model, source = Model(cell, (("activation", "tanh"),) if cell == "rnn" else (), 6, 2), Input("noise", 9)
-    figure = gradient_norms(cached.gradient_curves(model, source, "last"), "seed 2")
+    figure = gradient_norms(flow_cached.gradient_curves(model, source, "last"), "seed 2")
     x = source.signal().x
     module = torch_module(model.spec, model.params(1))
     zero = torch.zeros(1, 1, 6, dtype=torch.float64)
@@ -186,5 +186,5 @@ def test_the_table_holds_the_gradients_of_torch_nn(cell):
 def test_one_unit_and_two_steps_are_drawn():
     for cell in ("rnn", "lstm", "gru"):
         model, source = Model(cell, hidden_size=1), Input("impulse", 2)
-        assert_drawable(gradient_norms(cached.gradient_curves(model, source, "all"), "seed 0"))
-        assert_drawable(step_norms(cached.step_curves(model, source), "seed 0"))
+        assert_drawable(gradient_norms(flow_cached.gradient_curves(model, source, "all"), "seed 0"))
+        assert_drawable(step_norms(flow_cached.step_curves(model, source), "seed 0"))

@@ -8,11 +8,11 @@ from streamlit.testing.v1 import AppTest
 
 from rnnviz import series
 from rnnviz.engine import CELLS, CellSpec, GateSpec, StateSpec
-from rnnviz.ui import controls
+from rnnviz.ui import controls, flow_controls
 from rnnviz.ui.pages import CELL, FLOW, PAGES, Page
 from tests.pages.visit import check_whole, go, pictures, quiet_log, sent, set_control, told, values, visit
 
-TABLES = {"cell": controls.CELL, "flow": controls.FLOW}
+TABLES = {"cell": controls.CELL, "flow": flow_controls.FLOW}
 WITH_FIGURES = [page for page in PAGES if page.url in TABLES]
 both = pytest.mark.parametrize("page", WITH_FIGURES, ids=lambda page: page.url)
 

@@ -4,10 +4,10 @@ import pytest
 
 from rnnviz.engine import CELLS, SCHEMES
 from rnnviz.experiment import Input
-from rnnviz.ui import controls, layout
+from rnnviz.ui import controls, flow_controls, layout
 from rnnviz.ui.state import Choice, Control, Fold, Number, Switch, Text
 
-TABLES = {"cell": controls.CELL, "flow": controls.FLOW}
+TABLES = {"cell": controls.CELL, "flow": flow_controls.FLOW}
 ALL = [layout.PRESENT, *(control for table in TABLES.values() for control in table.values())]
 each = pytest.mark.parametrize("control", ALL, ids=lambda control: control.key)
 # What can be held depends on the cell: tests/pages looks at it for each.

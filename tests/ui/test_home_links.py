@@ -7,11 +7,11 @@ import pytest
 import streamlit as st
 
 from rnnviz import home_record
-from rnnviz.ui import controls, lab_controls, stepper, sweep_controls
+from rnnviz.ui import controls, flow_controls, lab_controls, stepper, sweep_controls
 from rnnviz.ui.pages import CELL, FAR, FLOW, LAB, PAGES, Page
 from tests.pages.visit import check_whole, values, visit
 
-TABLES = {CELL: controls.CELL, FLOW: controls.FLOW, LAB: lab_controls.LAB, FAR: sweep_controls.FAR}
+TABLES = {CELL: controls.CELL, FLOW: flow_controls.FLOW, LAB: lab_controls.LAB, FAR: sweep_controls.FAR}
 # A lecture run in the lab: two curves, a sequence, two of gradients, their reach, before and after.
 PICTURES = {CELL: 2, FLOW: 2, LAB: 7, FAR: 1}
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnviz.ui import controls, layout
+from rnnviz.ui import controls, flow_controls, layout
 from rnnviz.ui.pages import CELL, FLOW
 from rnnviz.ui.state import Choice, Control, Number, Text
 from tests.pages.visit import pictures, told, values, visit
 
-ALL = [layout.PRESENT, *controls.CELL.values(), *controls.FLOW.values()]
+ALL = [layout.PRESENT, *controls.CELL.values(), *flow_controls.FLOW.values()]
 NUMBERS = [control for control in ALL if isinstance(control, Number)]
 CHOICES = [control for control in ALL if isinstance(control, Choice)]
 
