@@ -86,7 +86,8 @@ class CellSpec:
         equations: in the order in which a lecture writes them.
         source: the paper, and what differs from it.
         pytorch: which options are PyTorch's.
-        options, choices: the conventions chosen, and all that can be.
+        options, choices: the conventions chosen, and all that can be. An option that came later
+            than kept runs is unsaid at its first choice.
         project: ``(x (...,D), params) -> (...,G·H)``: the input's part of the pre-activations, so
             that it is one matrix product for all steps.
         step: ``(ax (B,G·H), state, params) -> (state, gates)``; pure.
@@ -94,6 +95,10 @@ class CellSpec:
             pre-activations are sums of, for the equations' numbers.
         jacobian: ``(params, previous state, state, gates) -> (B,S,S)``: ∂s_t/∂s_{t-1} in closed
             form, s all states stacked; None to have it derived from `step`.
+        slope: ``(state, gates) -> (…,H)``: φ′ at every step, of a cell with a single nonlinearity on its way
+            from state to state; None elsewhere.
+        direct: ``gates -> (name, (…,H))``: the state that has a path of its own from step to step, and what
+            it is multiplied by on it; None where there is no such path.
         kernel: makes a `Kernel`, the cell's own way to run and train many models at once; None where its
             plain definition and autograd have to do.
         graph: the dataflow of one step, which the cell's picture is drawn from.
@@ -122,6 +127,8 @@ class CellSpec:
     jacobian: Callable[[Params, State, State, Gates], Tensor] | None = field(
         default=None, compare=False, repr=False
     )
+    slope: Callable[[State, Gates], Tensor] | None = field(default=None, compare=False, repr=False)
+    direct: Callable[[Gates], tuple[str, Tensor]] | None = field(default=None, compare=False, repr=False)
     kernel: Callable[[], Kernel] | None = field(default=None, compare=False, repr=False)
     symbols: tuple[tuple[str, str], ...] = ()
     options: tuple[tuple[str, str], ...] = ()
@@ -138,8 +145,8 @@ class CellSpec:
         return tuple(gate.name for gate in self.gates)
 
     def option(self, name: str) -> str:
-        """The chosen value of one option."""
-        return dict(self.options)[name]
+        """The chosen value of one option: the first of its choices where `options` leaves it unsaid."""
+        return dict(self.options).get(name, dict(self.choices)[name][0])
 
     def with_options(self, **changes: Any) -> CellSpec:
         """The same cell under another convention.

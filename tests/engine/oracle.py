@@ -36,6 +36,7 @@ IN_TORCH = [
     spec
     for spec in VARIANTS
     if dict(spec.options).get("activation") not in ("identity", "sigmoid")
+    and "connection" not in dict(spec.options)
     and dict(spec.options).get("reset", "after") == "after"
     and dict(spec.options).get("z", "keeps") == "keeps"
 ]
@@ -97,8 +98,9 @@ PHI = {
 
 # One function a cell: W[k] x, U[k] h and the biases of block k come as functions, the previous state by
 # name; every gate and state passes through `new` the moment it exists, where a test may hold or nudge it.
-def rnn(Wx, U, b, state, new, activation):
-    new("h", PHI[activation](Wx("h") + U("h", state["h"]) + b("h")))
+def rnn(Wx, U, b, state, new, activation, connection="plain"):
+    value = PHI[activation](Wx("h") + U("h", state["h"]) + b("h"))
+    new("h", value if connection == "plain" else state["h"] + new("g", value))
 
 
 def lstm(Wx, U, b, state, new):

@@ -61,6 +61,11 @@ def jacobian(params: Params, before: State, after: State, gates: Gates, reset: s
     return J
 
 
+def direct(gates: Gates, z: str) -> tuple[str, Tensor]:
+    """What is kept of h_{t-1}."""
+    return "h", gates["z"] if z == "keeps" else 1 - gates["z"]
+
+
 def terms(x: Tensor, before: State, gates: Gates, params: Params, reset: str) -> dict[str, Tensor]:
     """``Wx_k``, ``Uh_k``, ``b_k`` of each block, (B,H) each, and the candidate's own parts.
 
@@ -242,6 +247,7 @@ def gru(reset: str = "after", z: str = "keeps") -> CellSpec:
         symbols=_symbols(reset),
         code=("ax = torch.nn.functional.linear(x, W_ih, b_ih)", _code(reset, z)),
         jacobian=partial(jacobian, reset=reset, z=z),
+        direct=partial(direct, z=z),
         kernel=partial(After if reset == "after" else Before, keeps=z == "keeps"),
         build=gru,
         options=(("reset", reset), ("z", z)),

@@ -44,6 +44,11 @@ def jacobian(params: Params, before: State, after: State, gates: Gates) -> Tenso
     return J
 
 
+def direct(gates: Gates) -> tuple[str, Tensor]:
+    """The cell state's own path: what is kept of c_{t-1}."""
+    return "c", gates["f"]
+
+
 def terms(x: Tensor, before: State, gates: Gates, params: Params) -> dict[str, Tensor]:
     """The parts of each gate's pre-activation: ``Wx_k``, ``Uh_k``, ``b_k``, (B,H) each."""
     return linear_terms(BLOCKS, x, before["h"], params)
@@ -154,6 +159,7 @@ def lstm() -> CellSpec:
         stages=STAGES,
         code=(PROJECT_CODE, CODE),
         jacobian=jacobian,
+        direct=direct,
         kernel=LSTM,
         build=lstm,
     )

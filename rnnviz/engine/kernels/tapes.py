@@ -16,24 +16,29 @@ SQUASH = {"tanh": torch.tanh_, "relu": torch.relu_, "sigmoid": torch.sigmoid_}
 
 
 class RNNTape(Tape):
-    """φ(ax + U h)."""
+    """φ(ax + U h), or h + φ(ax + U h)."""
 
-    def __init__(self, activation: str) -> None:
-        """With φ one of `SQUASH` and the identity."""
+    def __init__(self, activation: str, skips: bool) -> None:
+        """With φ one of `SQUASH` and the identity, and whether its value is added to h."""
         super().__init__()
-        self._activation = activation
+        self._activation, self._skips = activation, skips
 
     def _fit(self, like: Tensor, n: int, H: int) -> None:
         h = aligned(like, n + 1, H)
-        self.states, self.gates = {"h": h}, {}
-        self.steps = list(zip(h[:-1].unbind(0), h[1:].unbind(0), strict=True))
+        self.states, self.gates, g = {"h": h}, {}, h[1:]
+        if self._skips:
+            g = aligned(like, n, H)
+            self.gates = {"g": g}
+        self.steps = list(zip(h[:-1].unbind(0), g.unbind(0), h[1:].unbind(0), strict=True))
 
     def _play(self, params: Params, ax: Tensor, steps: Sequence[tuple[Any, ...]]) -> None:
         W_T, squash = params["W_hh"].t(), SQUASH.get(self._activation)
-        for ax_t, (h_prev, h) in zip(ax.unbind(0), steps, strict=True):
-            torch.addmm(ax_t, h_prev, W_T, out=h)
+        for ax_t, (h_prev, value, h) in zip(ax.unbind(0), steps, strict=True):
+            torch.addmm(ax_t, h_prev, W_T, out=value)
             if squash:
-                squash(h)
+                squash(value)
+            if self._skips:
+                torch.add(h_prev, value, out=h)
 
 
 class LSTMTape(Tape):
