@@ -7,6 +7,8 @@ import torch
 from rnnviz.engine.bptt import bptt
 from rnnviz.engine.cells import CELLS
 from rnnviz.engine.clamp import Clamp, lesion
+from rnnviz.engine.fixed_points import FixedPoints, fixed_points
+from rnnviz.engine.clipping import Clip
 from rnnviz.engine.graph import Edge, Graph, Node, Stage
 from rnnviz.engine.jacobians import jacobians, lyapunov
 from rnnviz.engine.params import count_params, init_params
@@ -29,8 +31,10 @@ __all__ = [
     "SCHEMES",
     "CellSpec",
     "Clamp",
+    "Clip",
     "Edge",
     "Equation",
+    "FixedPoints",
     "GateSpec",
     "GradTrace",
     "Graph",
@@ -42,6 +46,7 @@ __all__ = [
     "WireTrace",
     "bptt",
     "count_params",
+    "fixed_points",
     "from_torch",
     "init_params",
     "jacobians",
