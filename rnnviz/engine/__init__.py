@@ -7,8 +7,8 @@ import torch
 from rnnviz.engine.bptt import bptt
 from rnnviz.engine.cells import CELLS
 from rnnviz.engine.clamp import Clamp, lesion
-from rnnviz.engine.fixed_points import FixedPoints, fixed_points
 from rnnviz.engine.clipping import Clip
+from rnnviz.engine.fixed_points import FixedPoints, fixed_points
 from rnnviz.engine.graph import Edge, Graph, Node, Stage
 from rnnviz.engine.jacobians import jacobians, lyapunov
 from rnnviz.engine.params import count_params, init_params

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from rnnviz.engine.factors import Factor, assembled
 from rnnviz.engine.norms import log_norm, log_spectral_norm
 
 
@@ -62,13 +64,36 @@ class GradTrace:
         d_states: name -> (T+1,B,H): the total derivatives dL/ds_t, as autograd has them. For an LSTM
             dL/dc_t includes the path through h_t; the partial derivative at fixed h_t does not.
         d_loss: (T,B,H): what the loss itself asks of h_t, later steps held fixed.
-        d_params: name -> the parameter's shape.
+        d_params: name -> the parameter's shape; clipped, if that was asked for.
+        d_x: dL/dx_t, (T,B,D).
+        parts: name -> what `contributions` is made of; empty where something was held.
+        clip_scale: what clipping by norm multiplied d_params with, 1 where it did nothing.
     """
 
     loss: float
     d_states: dict[str, Tensor]
     d_loss: Tensor
     d_params: dict[str, Tensor]
+    d_x: Tensor
+    parts: Mapping[str, tuple[Factor, ...] | Tensor]
+    clip_scale: float = 1.0
+
+    def contributions(self, name: str) -> Tensor:
+        """What each step adds to the gradient of a parameter, (T,*shape); their sum is d_params, not clipped.
+
+        Raises:
+            ValueError: where something was held, or a parameter that there is not.
+        """
+        if name not in self.parts:
+            raise ValueError(
+                f"contributions are asked for of {name!r}; there are: {', '.join(self.parts) or 'none'}"
+            )
+        parts = self.parts[name]
+        return parts if isinstance(parts, Tensor) else assembled(parts, self.d_params[name])
+
+    def contribution_log_norms(self, name: str) -> Tensor:
+        """ln of the Euclidean norm of what each step adds to a parameter's gradient, (T,), float64."""
+        return log_norm(self.contributions(name))
 
     def norms(self, name: str) -> Tensor:
         """‖dL/ds_t‖₂ over batch and units, (T+1,), float64; right even where its square would be zero."""

@@ -15,7 +15,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from rnnviz.engine.kernels.stacked import Stacked, sigmoid_backward, tanh_backward
+from rnnviz.engine.kernels.stacked import Part, Stacked, sigmoid_backward, tanh_backward
 from rnnviz.engine.kernels.tapes import AfterTape, BeforeTape
 from rnnviz.engine.spec import Params, State
 
@@ -37,7 +37,7 @@ class GRU(Stacked):
     def _fit(self, like: Tensor) -> None:
         new, H = like.new_empty, self.shape.H
         self.n = new(*self.A.shape[:-1], H)
-        inputs = self._inputs_of_n()
+        self._into_n = inputs = self._inputs_of_n()
         W_n = new(inputs.shape[1], inputs.shape[3], H)
         self.weights.append(W_n)
         self.d_weights.append(torch.empty_like(W_n))
@@ -58,11 +58,21 @@ class GRU(Stacked):
     def _inputs_of_n(self) -> Tensor:
         """What the candidate's product of its own takes, (T,K,B,…)."""
 
-    def _parts(self, weights: list[Tensor]) -> list[tuple[str, Tensor, slice]]:
-        D, H, W_n = self.shape.D, self.shape.H, weights[1].mT
-        rows = slice(2 * H, 3 * H)
-        own = [("W_ih", W_n[..., -D - 1 : -1], rows), ("b_ih", W_n[..., -1], rows)]
-        return [*super()._parts(weights), *own]
+    def _layout(self) -> list[Part]:
+        D, rows = self.shape.D, self._candidate
+        own = [Part("W_ih", 1, rows, slice(None), slice(-D - 1, -1)), Part("b_ih", 1, rows, slice(None), -1)]
+        return [*super()._layout(), *own]
+
+    @property
+    def _candidate(self) -> slice:
+        """Its rows of the parameters."""
+        return slice(2 * self.shape.H, 3 * self.shape.H)
+
+    def _inputs(self) -> list[Tensor]:
+        return [*super()._inputs(), self._into_n]
+
+    def _deltas(self) -> list[Tensor]:
+        return [*super()._deltas(), self.C_n]
 
     def _squash(self, n: Tensor) -> None:
         if self.doubled:
@@ -174,10 +184,13 @@ class Before(GRU):
         self.p = torch.empty_like(self.n[0])
         self._U_rz, self._U_n = torch.split(self.W_hh, [2 * H, H], 1)
 
-    def _parts(self, weights: list[Tensor]) -> list[tuple[str, Tensor, slice]]:
-        H, W_n = self.shape.H, weights[1].mT
-        rows = slice(2 * H, 3 * H)
-        return [*super()._parts(weights), ("W_hh", W_n[..., :H], rows), ("b_hh", W_n[..., -1], rows)]
+    def _layout(self) -> list[Part]:
+        rows, own = self._candidate, slice(self.shape.H)
+        return [
+            *super()._layout(),
+            Part("W_hh", 1, rows, slice(None), own),
+            Part("b_hh", 1, rows, slice(None), -1),
+        ]
 
     def _pack(self, params: Params) -> None:
         super()._pack(params)

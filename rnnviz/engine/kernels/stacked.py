@@ -15,6 +15,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from rnnviz.engine.factors import Factor
 from rnnviz.engine.kernels.kernel import Gradients
 from rnnviz.engine.kernels.tape import Tape
 from rnnviz.engine.spec import Gates, Params, State
@@ -38,6 +39,24 @@ class Shape(NamedTuple):
     device: torch.device
 
 
+class Part(NamedTuple):
+    """Where a part of a parameter lies in the stacked weights.
+
+    Attributes:
+        name: of the parameter.
+        k: which of the stacked weights.
+        rows: of the parameter.
+        columns: of the stacked weights, which make the pre-activations of these rows.
+        inputs: their rows: what the parameter is multiplied with; the last one, of ones, is a bias's.
+    """
+
+    name: str
+    k: int
+    rows: slice
+    columns: slice
+    inputs: slice | int
+
+
 class Stacked(ABC):
     """A `Kernel` over buffers with time first; one cell's mathematics are in its subclass."""
 
@@ -51,6 +70,7 @@ class Stacked(ABC):
         """Nothing is allocated before the first run."""
         self._shape: Shape | None = None
         self._window = 0
+        self._kept: list[Tensor] = []
 
     @property
     def shape(self) -> Shape:
@@ -82,23 +102,37 @@ class Stacked(ABC):
             self._run()
         return dict(self.states)
 
-    def adopt(self, params: Params, x: Tensor, states: State, gates: Gates) -> None:
-        """Take over a recorded run of one model, as if `forward` had run it.
+    def adopt(
+        self, params: Params, x: Tensor, states: State, gates: Gates, truncate: int | None = None
+    ) -> None:
+        """Take over a recorded run of one model, as if `forward` had run it; its way back keeps every δ.
 
         Args:
             params: name -> as in PyTorch.
             x: (T,B,D).
             states: name -> (T+1,B,H).
             gates: name -> (T,B,H).
+            truncate: as in `Kernel.forward`.
         """
         params = {name: value.detach().unsqueeze(0) for name, value in params.items()}
-        self._begin(params, x.unsqueeze(1), None)
+        self._begin(params, x.unsqueeze(1), truncate)
         with torch.inference_mode():
             for name, value in states.items():
                 self.states[name][:, 0] = value
             for name, value in self.gates().items():
                 value[:, 0] = gates[name]
             self._recover(params)
+        self._kept = [x.new_empty(len(x), *delta.shape[1:]) for delta in self._deltas()]
+
+    def factors(self) -> dict[str, tuple[Factor, ...]]:
+        """What each step of an adopted run adds to each parameter, after `backward`."""
+        found: dict[str, tuple[Factor, ...]] = {}
+        inputs = self._inputs()
+        for part in self._layout():
+            delta = self._kept[part.k][:, 0, :, part.columns]
+            given = None if isinstance(part.inputs, int) else inputs[part.k][:, 0, :, part.inputs]
+            found[part.name] = (*found.get(part.name, ()), Factor(part.rows, delta, given))
+        return found
 
     def backward(self, d_h: Tensor) -> Gradients:
         """As in `Kernel`."""
@@ -187,21 +221,38 @@ class Stacked(ABC):
         H = self.shape.H
         return of[..., k * H : (k + 1) * H]
 
+    def _inputs(self) -> list[Tensor]:
+        """What each of the stacked weights is multiplied with, (T,K,B,…)."""
+        return [self.U[:-1]]
+
+    def _deltas(self) -> list[Tensor]:
+        """Where the way back leaves the δ of each of the stacked weights' products, a chunk of time."""
+        return [self.C]
+
     def _chunk(self, start: int, stop: int) -> None:
         """Back through the steps from stop to start + 1."""
         self._coefficients(start, stop)
         for t in range(stop - 1, start - 1, -1):
             self._step_back(t, t - start, t % self._window != 0 or t == 0)
+        for kept, delta in zip(self._kept, self._deltas(), strict=bool(self._kept)):
+            kept[start:stop] = delta[: stop - start]
+
+    def _layout(self) -> list[Part]:
+        """Where each parameter lies in the stacked weights."""
+        H = self.shape.H
+        rows, driven = slice(self.blocks * H), slice(self.driven * H)
+        return [
+            Part("W_hh", 0, rows, rows, slice(H)),
+            Part("W_ih", 0, driven, driven, slice(H, -1)),
+            Part("b_hh", 0, rows, rows, -1),
+            Part("b_ih", 0, driven, driven, -1),
+        ]
 
     def _parts(self, weights: list[Tensor]) -> list[tuple[str, Tensor, slice]]:
         """Parameter, its part of these stacked weights, the rows that it has there."""
-        H, W = self.shape.H, weights[0].mT  # (K,G·H,H+D+1)
-        rows, driven = slice(self.blocks * H), slice(self.driven * H)
         return [
-            ("W_hh", W[..., :H], rows),
-            ("W_ih", W[:, driven, H:-1], driven),
-            ("b_hh", W[..., -1], rows),
-            ("b_ih", W[:, driven, -1], driven),
+            (part.name, weights[part.k].mT[:, part.columns][..., part.inputs], part.rows)
+            for part in self._layout()
         ]
 
     def _pack(self, params: Params) -> None:
