@@ -207,9 +207,10 @@ def _wrapped(title: Any, config: Mapping[str, Any], width: int) -> dict[str, Any
     wrapped = dict(title) if isinstance(title, Mapping) else {"text": title}
     for key, size_key, default in (("text", "fontSize", 13), ("subtitle", "subtitleFontSize", 11)):
         size = wrapped.get(size_key, config.get(size_key, default))
-        # A letter is 0.39 em wide on average; near the full width, Vega's fit would shrink the plot.
+        # A letter is 0.39 em wide on average, but a line with a sign as ‖ or ₖ in it is measured half as long
+        # again; past the full width, Vega's fit would shrink the plot.
         if isinstance(wrapped.get(key), str) and isinstance(size, int | float) and size > 0:
-            lines = textwrap.wrap(wrapped[key], max(10, int(width / (0.52 * size))))
+            lines = textwrap.wrap(wrapped[key], max(10, int(width / (0.64 * size))))
             wrapped[key] = lines if len(lines) > 1 else wrapped[key]
     return wrapped
 
