@@ -14,6 +14,7 @@ from rnnviz.engine.spec import CellSpec, Params
 
 # | |λ| - 1 | that rounding alone can make: where λ = 1 the point itself is known to about √ε only.
 MARGIN = 1e-7
+ASIDE, KINK = 1e-7, 1e-2  # how far a slope is tried, and by how much of itself it may be off
 HALVINGS = 24  # of a Newton step that does not come nearer
 
 STABLE, SADDLE, UNSTABLE, MARGINAL = "stable", "saddle", "unstable", "marginal"
@@ -29,6 +30,7 @@ class FixedPoints:
         residuals: ‖f(s) - s‖₂ of each, (P,).
         jacobians: ∂f/∂s there, (P,S,S).
         eigenvalues: of the Jacobians, (P,S), complex, the largest modulus first.
+        smooth: whether the map has a Jacobian there, (P,): ReLU has none where its sum is 0.
         isolated: whether no other fixed point is next to it, (P,): where J - I has an inverse.
         found: starts that came to each point, (P,).
         starts: how many starts there were.
@@ -40,6 +42,7 @@ class FixedPoints:
     residuals: Tensor
     jacobians: Tensor
     eigenvalues: Tensor
+    smooth: Tensor
     isolated: Tensor
     found: Tensor
     starts: int
@@ -53,10 +56,10 @@ class FixedPoints:
     def stability(self) -> tuple[str, ...]:
         """``stable`` where all |λ| < 1, ``unstable`` where all are above, ``saddle`` between; P of them.
 
-        ``marginal`` where an |λ| is 1 but for rounding: the linear part does not decide.
+        ``marginal`` where an |λ| is 1 but for rounding, or the map has a kink: no linear part decides.
         """
         moduli = self.eigenvalues.abs()
-        marginal = ((moduli - 1).abs() <= MARGIN).any(1).tolist()
+        marginal = (((moduli - 1).abs() <= MARGIN).any(1) | ~self.smooth).tolist()
         grows = (moduli > 1).sum(1).tolist()
         of_all = self.points.shape[1]
         return tuple(
@@ -132,6 +135,7 @@ def fixed_points(
             (step(points) - points).norm(dim=1),
             J,
             _eigenvalues(J),
+            _smooth(step, points, J),
             _isolated(J),
             found,
             len(starts),
@@ -214,6 +218,7 @@ def _newton(step: Step, s: Tensor, iterations: int) -> Tensor:
 def _newton_step(J: Tensor, gap: Tensor) -> Tensor:
     """The change (N,S) that would close the gap (N,S) were the map its linear part."""
     A = torch.eye(J.shape[-1], dtype=J.dtype) - J
+    change: Tensor
     change, info = torch.linalg.solve_ex(A, gap)
     bad = (info != 0) | ~torch.isfinite(change).all(1)
     usable = bad & torch.isfinite(A).flatten(1).all(1) & torch.isfinite(gap).all(1)
@@ -267,6 +272,20 @@ def _eigenvalues(J: Tensor) -> Tensor:
     values: Tensor = torch.linalg.eigvals(J)
     rows = [sorted(row, key=lambda v: (-round(abs(v), 12), -v.real, -v.imag)) for row in values.tolist()]
     return torch.tensor(rows, dtype=torch.complex128)
+
+
+def _smooth(step: Step, s: Tensor, J: Tensor) -> Tensor:
+    """Whether J (P,S,S) foretells a small change of each number of s (P,S), up as well as down, (P,)."""
+    smooth = torch.ones(len(s), dtype=torch.bool)
+    aside = ASIDE * (1 + s.abs().amax(1, keepdim=True)) if len(s) else s
+    here, scale = step(s), 1 + J.abs().flatten(1).amax(1) if len(s) else s
+    for k in range(s.shape[1] if len(s) else 0):
+        for sign in (-1.0, 1.0):
+            moved = s.clone()
+            moved[:, k : k + 1] += sign * aside
+            slope = (step(moved) - here) / (moved - s)[:, k : k + 1]
+            smooth &= (slope - J[:, :, k]).abs().amax(1) <= KINK * scale
+    return smooth
 
 
 def _isolated(J: Tensor) -> Tensor:
