@@ -13,6 +13,7 @@ from rnnviz.engine.graph import Edge, Graph, Node, Stage
 from rnnviz.engine.jacobians import jacobians, lyapunov
 from rnnviz.engine.params import count_params, init_params
 from rnnviz.engine.pca import principal_components
+from rnnviz.engine.products import ProductTrace, direct_log_norms, end_products
 from rnnviz.engine.schemes import SCHEMES
 from rnnviz.engine.spec import CellSpec, Equation, GateSpec, StateSpec
 from rnnviz.engine.torch_io import from_torch, to_torch
@@ -40,12 +41,15 @@ __all__ = [
     "Graph",
     "JacobianTrace",
     "Node",
+    "ProductTrace",
     "Stage",
     "StateSpec",
     "Trace",
     "WireTrace",
     "bptt",
     "count_params",
+    "direct_log_norms",
+    "end_products",
     "fixed_points",
     "from_torch",
     "init_params",

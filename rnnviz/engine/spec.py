@@ -95,6 +95,8 @@ class CellSpec:
             pre-activations are sums of, for the equations' numbers.
         jacobian: ``(params, previous state, state, gates) -> (B,S,S)``: ∂s_t/∂s_{t-1} in closed
             form, s all states stacked; None to have it derived from `step`.
+        pull: ``(params, previous state, state, gates)`` of n steps ``-> (V (B,N,S), k, out)``: writes V J of
+            the k-th of them into ``out``, faster than by J itself; None to multiply with J.
         slope: ``(state, gates) -> (…,H)``: φ′ at every step, of a cell with a single nonlinearity on its way
             from state to state; None elsewhere.
         direct: ``gates -> (name, (…,H))``: the state that has a path of its own from step to step, and what
@@ -125,6 +127,9 @@ class CellSpec:
     code: tuple[str, str] = field(compare=False, repr=False)
     build: Callable[..., CellSpec] = field(compare=False, repr=False)
     jacobian: Callable[[Params, State, State, Gates], Tensor] | None = field(
+        default=None, compare=False, repr=False
+    )
+    pull: Callable[[Params, State, State, Gates], Callable[[Tensor, int, Tensor], None]] | None = field(
         default=None, compare=False, repr=False
     )
     slope: Callable[[State, Gates], Tensor] | None = field(default=None, compare=False, repr=False)

@@ -1,4 +1,4 @@
-"""What each step adds to a gradient, saliency, truncation and clipping, against autograd and torch.nn.utils."""
+"""What each step adds to a gradient, saliency, truncation, clipping: against autograd and torch.nn.utils."""
 
 from dataclasses import replace
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 
 import torch
@@ -42,6 +43,30 @@ def jacobian(params: Params, before: State, after: State, gates: Gates) -> Tenso
     J[..., :H, H:].diagonal(dim1=-2, dim2=-1).copy_(C_c * f)
     J[..., H:, H:].diagonal(dim1=-2, dim2=-1).copy_(f)
     return J
+
+
+def pull(params: Params, before: State, after: State, gates: Gates) -> Callable[[Tensor, int, Tensor], None]:
+    """V = [V_h | V_c] through a step's Jacobian by half of it, of n steps (n,B,H): no 2H × 2H is formed.
+
+    With U = [V_h | V_c + V_h ⊙ C_c]: V_h ← U [diag(C_o) U_o; A], V_c ← U_c ⊙ f, A = ∂c_t/∂h_{t-1}.
+    """
+    i, f, g, o = (gates[k] for k in BLOCKS)
+    U_i, U_f, U_g, U_o = params["W_hh"].chunk(4)
+    H, tanh_c = f.shape[-1], after["c"].tanh()
+    C_c = (o * (1 - tanh_c * tanh_c)).unsqueeze(-2).unbind(0)
+    half = f.new_empty(*f.shape[:-1], 2 * H, H)
+    torch.mul((tanh_c * o * (1 - o)).unsqueeze(-1), U_o, out=half[..., :H, :])
+    A = torch.mul((g * i * (1 - i)).unsqueeze(-1), U_i, out=half[..., H:, :])
+    A.addcmul_((before["c"] * f * (1 - f)).unsqueeze(-1), U_f).addcmul_((i * (1 - g * g)).unsqueeze(-1), U_g)
+    halves, kept = half.unbind(0), f.unsqueeze(-2).unbind(0)
+
+    def back(V: Tensor, k: int, out: Tensor) -> None:
+        U = V.clone()
+        U[..., H:].addcmul_(V[..., :H], C_c[k])
+        out[..., :H] = torch.bmm(U, halves[k])
+        torch.mul(U[..., H:], kept[k], out=out[..., H:])
+
+    return back
 
 
 def direct(gates: Gates) -> tuple[str, Tensor]:
@@ -159,6 +184,7 @@ def lstm() -> CellSpec:
         stages=STAGES,
         code=(PROJECT_CODE, CODE),
         jacobian=jacobian,
+        pull=pull,
         direct=direct,
         kernel=LSTM,
         build=lstm,
