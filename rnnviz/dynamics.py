@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from rnnviz.engine import FixedPoints, fixed_points, unroll
-from rnnviz.engine.fixed_points import MARGIN, Step
+from rnnviz.engine.fixed_points import MARGIN
 from rnnviz.engine.kernels import kernel_of
+from rnnviz.engine.step_map import StepMap
 from rnnviz.systems import System
 
 Floats = NDArray[np.float64]
@@ -26,9 +27,9 @@ FIELD = 15  # arrows along each axis
 CONTOUR = 100  # points of the grid that nullclines are looked for on, along each axis
 
 
-def map_of(system: System, u: float) -> Step:
+def map_of(system: System, u: float) -> StepMap:
     """One step under a constant input, as a map of the stacked state."""
-    return Step(system.spec, system.params, torch.tensor([u], dtype=torch.float64))
+    return StepMap(system.spec, system.params, torch.tensor([u], dtype=torch.float64))
 
 
 def image(system: System, u: float, s: Floats) -> Floats:
@@ -49,8 +50,9 @@ def orbits(system: System, u: float, starts: Floats, T: int) -> Floats:
 
 def grid(system: System, count: int) -> Floats:
     """Points over the window, evenly and its ends included, (count^S,S)."""
-    axes = [np.linspace(low, high, count) for low, high in system.window]
-    return np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], 1)
+    axes = [torch.linspace(low, high, count, dtype=torch.float64) for low, high in system.window]
+    points: Floats = torch.cartesian_prod(*axes).view(-1, len(axes)).numpy()
+    return points
 
 
 def standing(system: System, u: float) -> FixedPoints:
@@ -84,11 +86,11 @@ def bifurcation(system: System, u: float, h0: float) -> Bifurcation:
     An orbit's last steps are what remains after `TRANSIENT` of them. A branch is solved for w at given h,
     f(h; w) = h, by bisection: f is monotone in w. Where f(0) = 0 whatever w is, h = 0 is a branch.
     """
-    w = np.linspace(-W_SPAN, W_SPAN, W_STEPS + 1)
+    w = torch.linspace(-W_SPAN, W_SPAN, W_STEPS + 1, dtype=torch.float64).numpy()
     family = _Family(system, u)
     last = family.orbits(w, h0)
     low, high = system.window[0]
-    levels = np.linspace(low, high, 2 * LEVELS + 1)
+    levels = torch.linspace(low, high, 2 * LEVELS + 1, dtype=torch.float64).numpy()
     levels = levels[np.abs(levels) > 1e-9]
     found = family.solve(levels)
     branch_w, branch_h = found[np.isfinite(found)], levels[np.isfinite(found)]
@@ -177,8 +179,8 @@ def plane(system: System, u: float) -> Plane:
 
 def _nullclines(system: System, u: float) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
     """Lines f_k(s) = s_k: contours over a grid, each vertex then moved onto the line by Newton steps."""
-    x, y = (np.linspace(low, high, CONTOUR) for low, high in system.window)
     points, step = grid(system, CONTOUR), map_of(system, u)
+    x, y = points[::CONTOUR, 0], points[:CONTOUR, 1]
     gap = (image(system, u, points) - points).reshape(CONTOUR, CONTOUR, 2)
     first, second = (
         tuple(
@@ -190,7 +192,7 @@ def _nullclines(system: System, u: float) -> tuple[tuple[Floats, ...], tuple[Flo
     return first, second
 
 
-def _onto(step: Step, k: int, line: Floats) -> Floats:
+def _onto(step: StepMap, k: int, line: Floats) -> Floats:
     """Vertices (N,2) near f_k(s) = s_k, moved along the gradient until they are on it but for rounding."""
     s = torch.tensor(line)
     with torch.no_grad():

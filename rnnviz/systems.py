@@ -6,7 +6,7 @@ through is lost in rounding.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 
 import torch
@@ -84,6 +84,11 @@ class System:
         return tuple(name + mark for name in self.spec.state_names for mark in marks)
 
     @property
+    def stem(self) -> str:
+        """What its files are called."""
+        return self.origin.partition(" ")[0] or "unit"
+
+    @property
     def title(self) -> str:
         """The cell with the φ that it has, if any."""
         phi = dict(self.options).get("activation")
@@ -104,7 +109,8 @@ def one_gru(w: float, b: float, reset: tuple[float, float], update: tuple[float,
 def own(activation: str, U: Matrix, b: Row) -> System:
     """An Elman network of two units whose input goes to the first."""
     window = WINDOWS[activation]
-    return System("rnn", (("activation", activation),), (1.0, 0.0), U, b, (window, window))
+    options = (("activation", activation),)
+    return System("rnn", options, (1.0, 0.0), U, b, (window, window), origin="own weights")
 
 
 def drawn(cell: str, options: Options, seed: int, radius: float) -> System:
@@ -140,24 +146,24 @@ KEEPS = 4.0  # bias of the counting GRU's z
 
 
 def _rnn(options: Options, W: Row, U: Matrix, window: Window, words: str, unit: float = 0.0) -> System:
-    return System("rnn", options, W, U, (0.0, 0.0), window, words, "preset", (), (0, unit) if unit else None)
+    return System("rnn", options, W, U, (0.0, 0.0), window, words, "", (), (0, unit) if unit else None)
 
 
 def _gru(W: Row, U: Matrix, b_z: float, words: str, unit: float = 0.0) -> System:
     """r = 1; z from its bias alone; the candidate n = tanh(U h + W u)."""
     rows, b = (*_NONE, *_NONE, *U), (OPEN, OPEN, b_z, b_z, 0.0, 0.0)
     count = (0, unit) if unit else None
-    return System("gru", (), (0.0,) * 4 + W, rows, b, _SQUARE, words, "preset", (), count)
+    return System("gru", (), (0.0,) * 4 + W, rows, b, _SQUARE, words, "", (), count)
 
 
 def _lstm(f: float, w_g: float, u_g: float, low: float, high: float, words: str, unit: float = 0.0) -> System:
     """i = o = 1; f from its bias alone; the candidate g = tanh(u_g h + w_g u)."""
     W, U, b = (0.0, 0.0, w_g, 0.0), ((0.0,), (0.0,), (u_g,), (0.0,)), (OPEN, f, 0.0, OPEN)
     count = (1, unit) if unit else None
-    return System("lstm", (), W, U, b, (BOUNDED, (low, high)), words, "preset", (), count)
+    return System("lstm", (), W, U, b, (BOUNDED, (low, high)), words, "", (), count)
 
 
-PRESETS: dict[str, dict[str, tuple[System, ...]]] = {
+_PRESETS: dict[str, dict[str, tuple[System, ...]]] = {
     "latch": {
         "rnn": (_rnn(_TANH, (1.0, -1.0), _HOLD, _SQUARE, "Each unit holds itself up and the other down."),),
         "lstm": (
@@ -222,4 +228,8 @@ PRESETS: dict[str, dict[str, tuple[System, ...]]] = {
         ),
         "gru": (_gru((1.0, 0.0), _TURN, SHUT, "z = 0 and r = 1: what is left of the GRU is the RNN."),),
     },
+}
+PRESETS = {
+    kind: {cell: tuple(replace(system, origin=kind) for system in systems) for cell, systems in cells.items()}
+    for kind, cells in _PRESETS.items()
 }

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from rnnviz.engine import check
-from rnnviz.engine.jacobians import derived_jacobian
 from rnnviz.engine.spec import CellSpec, Params
+from rnnviz.engine.step_map import StepMap
 
 # | |λ| - 1 | that rounding alone can make: where λ = 1 the point itself is known to about √ε only.
 MARGIN = 1e-7
@@ -27,7 +27,7 @@ class FixedPoints:
     Attributes:
         states: the states' names, in the order in which S = H · len(states) stacks them.
         points: (P,S), in order of their first coordinate, then the second, and so on.
-        residuals: ‖f(s) - s‖₂ of each, (P,).
+        gaps: f(s) - s of each, (P,S): zero but for rounding.
         jacobians: ∂f/∂s there, (P,S,S).
         eigenvalues: of the Jacobians, (P,S), complex, the largest modulus first.
         smooth: whether the map has a Jacobian there, (P,): ReLU has none where its sum is 0.
@@ -39,7 +39,7 @@ class FixedPoints:
 
     states: tuple[str, ...]
     points: Tensor
-    residuals: Tensor
+    gaps: Tensor
     jacobians: Tensor
     eigenvalues: Tensor
     smooth: Tensor
@@ -51,6 +51,12 @@ class FixedPoints:
     def __len__(self) -> int:
         """P."""
         return len(self.points)
+
+    @property
+    def residuals(self) -> Tensor:
+        """‖f(s) - s‖₂ of each, (P,)."""
+        sizes: Tensor = torch.linalg.vector_norm(self.gaps, dim=1)
+        return sizes
 
     @property
     def stability(self) -> tuple[str, ...]:
@@ -123,7 +129,7 @@ def fixed_points(
     check.real("tolerance", tolerance, 0.0, 1.0)
     check.real("apart", apart, 0.0, inf)
     with torch.no_grad():
-        step = Step(spec, params, x)
+        step = StepMap(spec, params, x)
         s = _newton(step, starts, iterations)
         gaps = step(s) - s
         good = gaps.abs().amax(1) <= tolerance * (1 + s.abs().amax(1))  # false for NaN, too
@@ -132,7 +138,7 @@ def fixed_points(
         return FixedPoints(
             spec.state_names,
             points,
-            (step(points) - points).norm(dim=1),
+            step(points) - points,
             J,
             _eigenvalues(J),
             _smooth(step, points, J),
@@ -141,48 +147,6 @@ def fixed_points(
             len(starts),
             int((~good).sum()),
         )
-
-
-class Step:
-    """One step of a cell under a constant input, as a map of its stacked states."""
-
-    def __init__(self, spec: CellSpec, params: Params, x: Tensor) -> None:
-        """Of this cell, with x (D,)."""
-        self._spec, self._params, self._x = spec, params, x
-        self._ax = spec.project(x, params)
-        H = params["W_hh"].shape[1]
-        self._low, self._high = (
-            torch.tensor(ends, dtype=torch.float64).repeat_interleave(H)
-            for ends in ([state.low for state in spec.states], [state.high for state in spec.states])
-        )
-
-    def within(self, s: Tensor) -> Tensor:
-        """The nearest states (N,S) in the range that the cell's states can take."""
-        return torch.minimum(torch.maximum(s, self._low), self._high)
-
-    def __call__(self, s: Tensor) -> Tensor:
-        """f(s), (N,S) -> (N,S)."""
-        after, _ = self._run(s)
-        return torch.cat([after[name] for name in self._spec.state_names], 1)
-
-    def jacobian(self, s: Tensor) -> Tensor:
-        """∂f/∂s, (N,S) -> (N,S,S): closed form where the cell has one."""
-        spec, before = self._spec, self._split(s)
-        if spec.jacobian is None:
-            x = self._x.expand(1, len(s), -1)
-            return derived_jacobian(
-                spec, self._params, x, {name: part.unsqueeze(0) for name, part in before.items()}
-            )[0]
-        after, gates = self._run(s)
-        J: Tensor = spec.jacobian(self._params, before, after, gates)
-        return J
-
-    def _run(self, s: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        return self._spec.step(self._ax.expand(len(s), -1), self._split(s), self._params)
-
-    def _split(self, s: Tensor) -> dict[str, Tensor]:
-        names = self._spec.state_names
-        return dict(zip(names, s.chunk(len(names), 1), strict=True))
 
 
 def _checked(spec: CellSpec, params: Params, x: Tensor, starts: Tensor) -> tuple[Params, Tensor, Tensor]:
@@ -200,7 +164,7 @@ def _checked(spec: CellSpec, params: Params, x: Tensor, starts: Tensor) -> tuple
     return {name: value.detach().double() for name, value in params.items()}, x.double(), starts.double()
 
 
-def _newton(step: Step, s: Tensor, iterations: int) -> Tensor:
+def _newton(step: StepMap, s: Tensor, iterations: int) -> Tensor:
     """Where the starts s (N,S) end."""
     s, going = step.within(s), torch.arange(len(s))
     for _ in range(iterations):
@@ -227,7 +191,7 @@ def _newton_step(J: Tensor, gap: Tensor) -> Tensor:
     return change
 
 
-def _nearer(step: Step, s: Tensor, gap: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
+def _nearer(step: StepMap, s: Tensor, gap: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
     """Each state moved by as much of its change as comes nearer, and which could: (N,S) and (N,)."""
     size = gap.abs().amax(1)
     there, done = s.clone(), torch.zeros(len(s), dtype=torch.bool)
@@ -274,7 +238,7 @@ def _eigenvalues(J: Tensor) -> Tensor:
     return torch.tensor(rows, dtype=torch.complex128)
 
 
-def _smooth(step: Step, s: Tensor, J: Tensor) -> Tensor:
+def _smooth(step: StepMap, s: Tensor, J: Tensor) -> Tensor:
     """Whether J (P,S,S) foretells a small change of each number of s (P,S), up as well as down, (P,)."""
     smooth = torch.ones(len(s), dtype=torch.bool)
     aside = ASIDE * (1 + s.abs().amax(1, keepdim=True)) if len(s) else s
