@@ -7,7 +7,7 @@ the last bits even where the dynamics are chaotic. They print the figure's table
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from torch import Tensor
 
@@ -91,7 +91,7 @@ def trace_script(
     return (
         opening(source, title, caption)
         + _changed_input(whatif)
-        + _parameters(model)
+        + parameters(model)
         + _through_time(model, f"torch.stack([{', '.join(names)}])[:, 0]", whatif)
         + f"""
 print("{head}{",".join(names)}")
@@ -106,7 +106,7 @@ def path_script(model: Model, source: Source, title: str, caption: str, whatif: 
     return (
         opening(source, title, caption)
         + _changed_input(whatif)
-        + _parameters(model)
+        + parameters(model)
         + _through_time(model, "h[0]", whatif)
         + """
 # Principal directions of the states, the first of them included; each has its largest weight positive
@@ -123,68 +123,6 @@ for t, row in enumerate(scores.tolist()):
     )
 
 
-def gradient_script(models: tuple[Model, ...], source: Source, loss: str, title: str, caption: str) -> str:
-    """A script that prints ‖∂L/∂s_t‖ of every state of every cell, by autograd."""
-    read = "h_all[-1:]" if loss == "last" else "h_all"
-
-    def part(spec: CellSpec) -> str:
-        return f"""
-# Forward, with everything kept for the way back
-{spec.code[0]}
-{zero_states(spec, tail=".requires_grad_()")}
-states = [({tuple_of(spec)})]
-for t in range(T):
-{indent(spec.code[1])}
-    states.append(({tuple_of(spec)}))
-h_all = torch.stack([s[0] for s in states[1:]])
-loss = {read}.sum() / math.sqrt(H)
-for name, kept in zip({spec.state_names!r}, zip(*states)):
-    gradients = torch.autograd.grad(loss, kept, retain_graph=True, materialize_grads=True)
-    for t, g in enumerate(gradients):
-        scale = g.abs().max().item() or 1.0  # the square of a small gradient would be zero
-        print("{spec.name}", name, t, T - t, repr(scale * (g / scale).norm().item()), sep=",")
-"""
-
-    return _norms_of_each(models, source, title, caption, part)
-
-
-def step_norm_script(models: tuple[Model, ...], source: Source, title: str, caption: str) -> str:
-    """A script that prints ‖∂s_t/∂s_{t-1}‖₂ of every state of every cell, by autograd."""
-
-    def part(spec: CellSpec) -> str:
-        return f"""
-# Each step's own Jacobian
-{spec.code[0]}
-{zero_states(spec)}
-
-
-def step({", ".join(spec.state_names)}):
-{indent(spec.code[1])}
-    return {tuple_of(spec)}
-
-
-jacobians = []
-for t in range(T):
-    jacobians.append(torch.autograd.functional.jacobian(step, ({tuple_of(spec)})))
-    {tuple_of(spec)} = step({", ".join(spec.state_names)})
-for k, name in enumerate({spec.state_names!r}):
-    for t, jacobian in enumerate(jacobians, 1):
-        norm = torch.linalg.matrix_norm(jacobian[k][k][0, :, 0], ord=2).item()
-        print("{spec.name}", name, t, T - t, repr(norm), sep=",")
-"""
-
-    return _norms_of_each(models, source, title, caption, part)
-
-
-def _norms_of_each(
-    models: tuple[Model, ...], source: Source, title: str, caption: str, part: Callable[[CellSpec], str]
-) -> str:
-    """One table of norms over all cells, its rows printed by each cell's ``part``."""
-    header = '\nprint("cell,state,step,steps_back,norm")\n'
-    parts = (_parameters(model) + part(model.spec) for model in models)
-    return opening(source, title, caption) + header + "".join(parts)
-
-
 def opening(source: Source, title: str, caption: str) -> str:
     """A script's beginning, up to its input."""
     return _HEAD.format(title=quoted(title), caption=quoted(caption), signal=source.signal().code)
@@ -195,7 +133,8 @@ def quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', "'").replace("\0", "␀")
 
 
-def _parameters(model: Model) -> str:
+def parameters(model: Model) -> str:
+    """Lines that give a script the model's parameters, float64."""
     if model.trained:
         sizes = f"H, G = {model.hidden_size}, {len(model.spec.blocks)}\n"
         return f"\n# {caption_of([model])}\n{sizes}{embedded(model.trained.weights())}"

@@ -3,172 +3,180 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
-from math import log
-from typing import Any
+from dataclasses import dataclass, replace
 
-import altair as alt
 import numpy as np
-from numpy.typing import NDArray
 
 from rnnviz.charts import log_axis
-from rnnviz.charts.figure import Figure, layered
-from rnnviz.charts.theme import CELL, domain
+from rnnviz.charts.figure import Columns, Figure, Formula
+from rnnviz.charts.log_curves import (
+    LIMITS,
+    LOST_FLOOR,
+    Curve,
+    Setting,
+    crossings,
+    table_of,
+)
+from rnnviz.charts.log_picture import columns_of, skeleton
 
-BACK = "steps back from the end, T − t"
+__all__ = ["SUBJECTS", "Curve", "Subject", "crossings", "gradient_norms", "step_norms"]
 
 
 @dataclass(frozen=True)
-class Curve:
-    """One state of one cell.
+class Subject:
+    """What the loss is differentiated with respect to.
 
     Attributes:
-        cell, cell_title: its key and name.
-        state: the state's name.
-        steps_back: T - t, (N,).
-        log_norm: natural logarithm of the norm, (N,); -inf for an exact zero.
+        title: the figure's.
+        y_title: the axis's.
+        latex, plain: the formula, without what the loss is.
     """
 
-    cell: str
-    cell_title: str
-    state: str
-    steps_back: NDArray[np.int64]
-    log_norm: NDArray[np.float64]
-
-    @property
-    def log10(self) -> NDArray[np.float64]:
-        """The norm's logarithm to base 10, (N,)."""
-        return self.log_norm / log(10)
-
-    @property
-    def name(self) -> str:
-        """As it is written at the line's end."""
-        return f"{self.cell_title} {self.state}"
+    title: str
+    y_title: str
+    latex: str
+    plain: str
 
 
-def gradient_norms(curves: Sequence[Curve], caption: str) -> Figure:
-    """‖∂L/∂s_t‖ of every state of every cell against steps back."""
-    title = "How much of the gradient reaches each earlier step?"
-    last = [f"{c.name} {log_axis.number(float(c.log10[np.argmax(c.steps_back)]))}" for c in curves]
-    description = f"{title} Log axis. At the first step: {'; '.join(last)}."
-    return _figure("gradient-norms", title, caption, description, "‖∂L/∂h‖ and ‖∂L/∂c‖", curves, one=False)
+SUBJECTS = {
+    "states": Subject(
+        "How much of the gradient reaches each earlier step?",
+        "‖∂L/∂h‖ and ‖∂L/∂c‖",
+        r"\frac{\partial L}{\partial s_{t-1}} = \left(\frac{\partial s_t}{\partial s_{t-1}}\right)^{\!\top}"
+        r"\frac{\partial L}{\partial s_t} + \left.\frac{\partial L}{\partial s_{t-1}}\right|_{\text{read}}"
+        r",\quad s = h \text{ or } (h, c)",
+        "∂L/∂sₜ₋₁ = (∂sₜ/∂sₜ₋₁)⊤ ∂L/∂sₜ + what the loss itself reads of sₜ₋₁, s = h or (h, c)",
+    ),
+    "inputs": Subject(
+        "How strongly does the loss react to each input?",
+        "saliency ‖∂L/∂xₜ‖",
+        r"\frac{\partial L}{\partial x_t} = W_{ih}^{\top} \frac{\partial L}{\partial a_t}"
+        r",\quad a_t = W_{ih} x_t + \dots",
+        "∂L/∂xₜ = W_ih⊤ ∂L/∂aₜ, aₜ = W_ih xₜ + …",
+    ),
+    "weights": Subject(
+        "What does each time step add to the gradient of W_hh?",
+        "‖(∂L/∂W_hh)ₜ‖",
+        r"\frac{\partial L}{\partial W_{hh}} = \sum_{t=1}^{T}"
+        r"\left(\frac{\partial L}{\partial W_{hh}}\right)_{\!t}"
+        r",\quad t: \text{only the } W_{hh} \text{ of step } t \text{ moves}",
+        "∂L/∂W_hh = Σₜ (∂L/∂W_hh)ₜ, t: only the W_hh of step t moves",
+    ),
+}
+LOSSES = {
+    "last": (r"L = \tfrac{1}{\sqrt{H}} \mathbf{1}^{\!\top} h_T", "L = 1⊤hₜ/√H at the last step"),
+    "all": (
+        r"L = \sum_t \tfrac{1}{\sqrt{H}} \mathbf{1}^{\!\top} h_t",
+        "L = Σₜ 1⊤hₜ/√H",
+    ),
+}
+STEP = Formula(
+    r"\left\lVert \frac{\partial h_t}{\partial h_{t-1}} \right\rVert_2 = \sigma_{\max}\!\left("
+    r"\frac{\partial h_t}{\partial h_{t-1}}\right), \text{ the same for } c_t \text{; the other state held}",
+    "‖∂hₜ/∂hₜ₋₁‖ = its largest singular value, the same for cₜ; the other state held",
+)
+
+
+def gradient_norms(
+    curves: Sequence[Curve],
+    caption: str,
+    *,
+    subject: str = "states",
+    loss: str = "last",
+    relative: bool = False,
+    lost: Sequence[Curve] = (),
+) -> Figure:
+    """‖∂L/∂s_t‖ of every state of every cell against steps back, or of the inputs, or of the weights.
+
+    Args:
+        curves: what to draw.
+        caption: the configuration and seed.
+        subject: a name in ``SUBJECTS``.
+        loss: ``last`` or ``all``, for the formula.
+        relative: each curve divided by its own largest value; said wherever it is so.
+        lost: where ``curves`` are of float32: the same in float64.
+    """
+    about = SUBJECTS[subject]
+    title, y_title = about.title, about.y_title
+    said = [caption, *_where_zero(curves, lost, first=subject == "weights")]
+    drawn, full = curves, [replace(curve, style="float64", thin=True) for curve in lost]
+    if relative:
+        title = f"{title[:-1]}, relative to each curve’s own largest value?"
+        y_title += " / its own largest"
+        said.append("each curve divided by its own largest value: only shapes can be compared, not heights")
+        drawn, full = [_relative(curve) for curve in drawn], [_relative(curve) for curve in full]
+    seen = [_named(curve, own) for curve, own in zip(full, drawn, strict=True)] if lost else []
+    setting = Setting(
+        floor=LOST_FLOOR if lost else log_axis.FLOOR,
+        limits={} if relative or not lost else LIMITS,
+        lost={(curve.cell, curve.state): curve for curve in seen},
+    )
+    last = [f"{c.name} {log_axis.number(c.at(int(c.steps_back.max())), setting.floor)}" for c in drawn]
+    latex, plain = LOSSES[loss]
+    return Figure(
+        stem="gradient-norms",
+        title=title,
+        caption=" · ".join(said),
+        description=f"{title} Log axis. At the first step: {'; '.join(last)}.",
+        spec=skeleton(y_title),
+        data=columns_of([*drawn, *seen], setting),
+        table=_table(curves, lost, relative),
+        formula=Formula(f"{about.latex},\\quad {latex}", f"{about.plain}; {plain}"),
+    )
 
 
 def step_norms(curves: Sequence[Curve], caption: str) -> Figure:
     """‖∂s_t/∂s_{t-1}‖₂ of every state of every cell against steps back, and where it crosses 1."""
     title = "Does one step amplify or shrink a change of the state?"
     above = [f"{c.name} {int((c.log_norm > 0).sum())} of {len(c.log_norm)}" for c in curves]
-    caption = f"{caption} · steps above 1: {', '.join(above)}"
-    description = f"{title} Log axis with a line at 1. Steps above it: {', '.join(above)}."
-    return _figure("step-norms", title, caption, description, "‖∂hₜ/∂hₜ₋₁‖ and ‖∂cₜ/∂cₜ₋₁‖", curves, one=True)
-
-
-def crossings(log_norm: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Indices k where a curve is on the other side of 1 than at k - 1."""
-    return np.flatnonzero(np.diff(log_norm > 0)) + 1
-
-
-def _figure(
-    stem: str, title: str, caption: str, description: str, y_title: str, curves: Sequence[Curve], one: bool
-) -> Figure:
-    rows: list[dict[str, Any]] = []
-    edges: set[str] = set()
-    for curve in curves:
-        places, beyond, labels = log_axis.clamp(curve.log10)
-        edges |= set(beyond.tolist()) - {""}
-        crossed = set(crossings(curve.log_norm).tolist()) if one else set()
-        rows += [
-            _row(
-                curve,
-                kind="cross" if k in crossed else "line",
-                back=int(back),
-                place=float(place),
-                beyond=str(off),
-                label=f"{curve.name}, {back} steps back: {label}",
-            )
-            for k, (back, place, off, label) in enumerate(
-                zip(curve.steps_back, places, beyond, labels, strict=True)
-            )
-        ]
-    rows += _end_labels(rows, curves)
-    edge = {"below": (log_axis.FLOOR, "< 1e-38"), "above": (log_axis.CEILING, "> 1e38")}
-    rows += [
-        {"kind": "edge", "place": float(edge[side][0]), "label": edge[side][1]} for side in sorted(edges)
-    ]
-    if one:
-        rows.append({"kind": "one", "place": 0.0, "label": "1: neither grows nor shrinks"})
-    rows += [
-        {"kind": "tick", "place": place, "label": label}
-        for place, label in log_axis.ticks(*_span(rows)).items()
-    ]
-    names = ("kind", "cell", "state", "back", "place", "beyond", "label")
     return Figure(
-        stem=stem,
+        stem="step-norms",
         title=title,
-        caption=caption,
-        description=description,
-        spec=_skeleton(y_title, one),
-        data={name: [row.get(name) for row in rows] for name in names},
-        table={
-            "cell": np.concatenate([np.full(len(c.steps_back), c.cell) for c in curves]),
-            "state": np.concatenate([np.full(len(c.steps_back), c.state) for c in curves]),
-            "steps_back": np.concatenate([c.steps_back for c in curves]),
-            "norm": np.exp(np.concatenate([c.log_norm for c in curves])),
-            "log10_norm": np.concatenate([c.log10 for c in curves]),
-        },
+        caption=f"{caption} · steps above 1: {', '.join(above)}",
+        description=f"{title} Log axis with a line at 1. Steps above it: {', '.join(above)}.",
+        spec=skeleton("‖∂hₜ/∂hₜ₋₁‖ and ‖∂cₜ/∂cₜ₋₁‖", one=True),
+        data=columns_of(curves, Setting(one=True)),
+        table=table_of(curves),
+        formula=STEP,
     )
 
 
-def _row(curve: Curve, **values: Any) -> dict[str, Any]:
-    return {"cell": curve.cell, "state": curve.state, **values}
+def _where_zero(curves: Sequence[Curve], lost: Sequence[Curve], first: bool) -> list[str]:
+    """From which step back on a curve is exactly 0, in words for the caption; nothing where none is.
 
-
-def _end_labels(rows: list[dict[str, Any]], curves: Sequence[Curve]) -> list[dict[str, Any]]:
-    """Each curve's name at its far end, moved apart where ends meet."""
-    low, high = _span(rows)
-    ends = []
+    Args:
+        curves, lost: as for `gradient_norms`.
+        first: whether the first step is 0 in any case.
+    """
+    said = ["step 1 adds exactly 0, as h₀ = 0"] if first else []
+    zero = []
     for curve in curves:
-        own = [row for row in rows if row["cell"] == curve.cell and row["state"] == curve.state]
-        ends.append(max(own, key=lambda row: row["back"]))
-    moved = log_axis.spread(np.array([end["place"] for end in ends]), gap=max(high - low, 0.01) / 14)
-    return [
-        _row(curve, kind="end", back=end["back"], place=float(place), label=curve.name)
-        for curve, end, place in zip(curves, ends, moved, strict=True)
-    ]
+        steps = curve.zero_from
+        if steps is not None and not (first and steps == curve.steps_back.max()):
+            zero.append(f"{curve.name} from {steps} step{'s' * (steps != 1)} back on")
+    if zero:
+        return [*said, f"exactly 0{' in float32' if lost else ''}: {', '.join(zero)}"]
+    return [*said, "in float32 none of it becomes 0"] if lost else said
 
 
-def _span(rows: list[dict[str, Any]]) -> tuple[float, float]:
-    places = [row["place"] for row in rows if np.isfinite(row["place"])] or [0.0]
-    return min(places), max(places)
+def _relative(curve: Curve) -> Curve:
+    finite = curve.log_norm[np.isfinite(curve.log_norm)]
+    return replace(curve, log_norm=curve.log_norm - (finite.max() if len(finite) else 0.0))
 
 
-@cache
-def _skeleton(y_title: str, one: bool) -> dict[str, Any]:
-    x = alt.X("back:Q", title=BACK).scale(nice=False, zero=True).axis(grid=False, tickMinStep=1)
-    y = alt.Y("place:Q").scale(zero=False, nice=False)
-    color = alt.Color("cell:N", legend=None).scale(domain=domain(CELL, list(CELL)))
-    dash = alt.StrokeDash("state:N", legend=None).scale(domain=["h", "c"], range=[[1, 0], [6, 4]])
-    points = alt.Chart().transform_filter("datum.kind == 'line' || datum.kind == 'cross'")
-    layers = [
-        *log_axis.tick_layers(y_title, y),
-        points.mark_line(strokeWidth=2.5).encode(x=x, y=y, color=color, strokeDash=dash),
-        points.mark_point(size=90, opacity=0, filled=True).encode(
-            x=x, y=y, tooltip=alt.Tooltip("label:N", title=" ")
-        ),
-        alt.Chart()
-        .transform_filter("datum.kind == 'end'")
-        .mark_text(align="left", dx=8, fontSize=14, fontWeight=600)
-        .encode(x=x, y=y, text="label:N", color=color),
-        *log_axis.edge_layers(x, y, color),
-    ]
-    if one:
-        at_one = alt.Chart().transform_filter("datum.kind == 'one'")
-        crossed = alt.Chart().transform_filter("datum.kind == 'cross'")
-        layers = [
-            *layers,
-            at_one.mark_rule(strokeWidth=1.5).encode(y=y),
-            at_one.mark_text(align="left", dx=6, dy=-9).encode(x=alt.value(0), y=y, text="label:N"),
-            crossed.mark_point(filled=True, size=36).encode(x=x, y=y, color=color),
-        ]
-    return layered(layers, padding={"right": 8, "top": 8, "bottom": 4})
+def _named(full: Curve, own: Curve) -> Curve:
+    """The float64 curve beside its float32 one: named only where they end apart."""
+    far = int(own.steps_back.max())
+    apart = abs(full.at(far) - own.at(far)) > 0.01
+    return replace(full, called=f"{own.name} in float64" if apart else "", quiet=not apart)
+
+
+def _table(curves: Sequence[Curve], lost: Sequence[Curve], relative: bool) -> Columns:
+    table = dict(table_of(curves, **({"dtype": "float32"} if lost else {})))
+    if lost:
+        more = table_of(lost, dtype="float64")
+        table = {name: np.concatenate([values, more[name]]) for name, values in table.items()}
+    if relative:
+        parts = [_relative(curve).log_norm for curve in (*curves, *lost)]
+        table["relative_to_own_largest"] = np.exp(np.concatenate(parts))
+    return table

@@ -41,26 +41,42 @@ def tick_layers(title: str, y: alt.Y) -> list[alt.Chart]:
     ]
 
 
-def clamp(logs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.str_], list[str]]:
+def beyond(logs: NDArray[np.float64], floor: int = FLOOR) -> NDArray[np.str_]:
+    """Which values lie beyond the axis: ``"below"``, ``"above"`` or ``""``, (N,) -> (N,).
+
+    Args:
+        logs: log₁₀ of them; -inf for an exact zero.
+        floor: where the axis ends.
+    """
+    return np.where(logs < floor, "below", np.where(logs > CEILING, "above", ""))
+
+
+def clamp(
+    logs: NDArray[np.float64], floor: int = FLOOR
+) -> tuple[NDArray[np.float64], NDArray[np.str_], list[str]]:
     """Where to draw each value, which are beyond the axis, and what to call them.
 
     Args:
         logs: log₁₀ of them, (N,); -inf for an exact zero.
+        floor: where the axis ends.
 
     Returns:
-        The places (N,), ``"below"``, ``"above"`` or ``""`` (N,), and N labels in decimal notation.
+        The places (N,), what `beyond` says (N,), and N labels in decimal notation.
     """
-    beyond = np.where(logs < FLOOR, "below", np.where(logs > CEILING, "above", ""))
-    labels = [number(v) for v in logs.tolist()]
-    return np.clip(logs, FLOOR, CEILING), beyond, labels
+    return np.clip(logs, floor, CEILING), beyond(logs, floor), [number(v, floor) for v in logs.tolist()]
 
 
-def number(power: float) -> str:
-    """10^power in decimal notation, from the power alone: right where the power is no float any more."""
+def number(power: float, floor: int = FLOOR) -> str:
+    """10^power in decimal notation, from the power alone: right where the power is no float any more.
+
+    Args:
+        power: log₁₀ of it.
+        floor: where the axis ends; what is smaller is said to be.
+    """
     if np.isnan(power):
         return "not a number"
-    if power < FLOOR:
-        return "exactly 0" if power == -np.inf else f"< 1e-38 ({_scientific(power)})"
+    if power < floor:
+        return "exactly 0" if power == -np.inf else f"< 1e{floor} ({_scientific(power)})"
     return f"> 1e38 ({_scientific(power)})" if power > CEILING else _scientific(power)
 
 

@@ -59,21 +59,25 @@ def test_no_point_is_dropped_and_each_is_called_what_it_is(draw, logs):
     with np.errstate(over="ignore"):
         figure = draw([curve(logs)], "seed 4")
     assert_drawable(figure)
-    points = rows(figure, "line", "cross")
+    points = rows(figure, "line", "cross", "zero")
     assert [row["back"] for row in points] == list(range(len(logs) - 1, -1, -1))
     assert len(figure.table["norm"]) == len(logs)
     np.testing.assert_allclose(figure.table["log10_norm"], logs, rtol=1e-14)
     edges = {row["label"]: row["place"] for row in rows(figure, "edge")}
-    below, above = any(v < -38 for v in logs), any(v > 38 for v in logs)
+    below, above = any(-np.inf < v < -38 for v in logs), any(v > 38 for v in logs)
     assert edges == ({"< 1e-38": -38.0} if below else {}) | ({"> 1e38": 38.0} if above else {})
     for log, row in zip(logs, points, strict=True):
         name = f"RNN h, {row['back']} steps back: "
         if np.isnan(log):
             assert row["place"] is None
             assert row["label"] == name + "not a number"
+        elif np.isneginf(log):  # below everything that has a place on the axis, and marked as what it is
+            assert (row["kind"], row["beyond"]) == ("zero", "zero")
+            assert row["place"] < min([p["place"] for p in points if p["kind"] != "zero"], default=np.inf)
+            assert row["label"] == name + "exactly 0"
         elif log < -38:
             assert (row["place"], row["beyond"]) == (-38, "below")
-            assert row["label"].startswith(name + ("exactly 0" if np.isneginf(log) else "< 1e-38 ("))
+            assert row["label"].startswith(name + "< 1e-38 (")
         elif log > 38:
             assert (row["place"], row["beyond"]) == (38, "above")
             assert row["label"].startswith(name + "> 1e38 (")
@@ -81,6 +85,8 @@ def test_no_point_is_dropped_and_each_is_called_what_it_is(draw, logs):
             assert row["beyond"] == ""
             assert row["place"] == pytest.approx(log, abs=1e-12)
     assert len(rows(figure, "end")) == 1
+    assert [row["label"] for row in rows(figure, "lane")] == ["exactly 0"] * (-np.inf in logs)
+    assert all(row["place"] >= -38 for row in rows(figure, "tick"))
 
 
 def test_each_end_of_the_axis_is_named_once_whichever_curves_reach_it():
@@ -99,9 +105,10 @@ def test_what_lies_beyond_is_drawn_by_layers_of_its_own(draw):
     assert triangles[0]["encoding"]["x"]["field"] == "back"
     assert triangles[0]["encoding"]["y"]["field"] == "place"
     assert sum("'edge'" in json.dumps(layer["transform"]) for layer in layers) == 2
-    lines = [layer for layer in layers if layer["mark"]["type"] == "line"]
-    assert len(lines) == 1
-    assert "'cross'" in json.dumps(lines[0]["transform"]), "a line goes through its crossings as well"
+    lines = [json.dumps(layer["transform"]) for layer in layers if layer["mark"]["type"] == "line"]
+    assert len(lines) == 2
+    (own,) = [line for line in lines if "'thin'" not in line]
+    assert "'cross'" in own, "a line goes through its crossings as well"
 
 
 def test_ends_are_named_in_order_and_apart():
