@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from rnnviz.engine.norms import log_norm
+
 
 @dataclass(frozen=True)
 class Factor:
@@ -24,6 +26,12 @@ class Factor:
     def outer(self) -> Tensor:
         """What each step adds, (T,R,C), or (T,R) for a bias."""
         return self.delta.sum(1) if self.inputs is None else self.delta.mT @ self.inputs
+
+    def log_norm(self) -> Tensor:
+        """ln of the Euclidean norm of `outer`, (T,): of one sequence the product of its factors' norms."""
+        if self.inputs is None or self.delta.shape[1] > 1:
+            return log_norm(self.outer())
+        return log_norm(self.delta) + log_norm(self.inputs)
 
 
 def assembled(factors: tuple[Factor, ...], like: Tensor) -> Tensor:

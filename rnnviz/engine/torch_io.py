@@ -95,6 +95,8 @@ def to_torch(spec: CellSpec | tuple[CellSpec, Params], params: Params | None = N
                 f"activation is {options['activation']!r}; torch.nn.RNN allows 'tanh' and 'relu'"
             )
         arguments["nonlinearity"] = options["activation"]
+    if "connection" in options:
+        raise ValueError(f"connection is {options['connection']!r}; torch.nn.RNN allows 'plain'")
     if options.get("reset") == "before":
         raise ValueError("reset is 'before'; torch.nn.GRU allows 'after'")
     kind = next((kind for kind, name in _MODULES.items() if name == spec.name), None)

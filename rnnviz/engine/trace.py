@@ -93,7 +93,11 @@ class GradTrace:
 
     def contribution_log_norms(self, name: str) -> Tensor:
         """ln of the Euclidean norm of what each step adds to a parameter's gradient, (T,), float64."""
-        return log_norm(self.contributions(name))
+        parts = self.parts.get(name, ())
+        if isinstance(parts, Tensor) or not parts:
+            return log_norm(self.contributions(name))
+        logs = torch.stack([factor.log_norm() for factor in parts])  # of rows that have none in common
+        return torch.logsumexp(2 * logs, 0) / 2
 
     def norms(self, name: str) -> Tensor:
         """‖dL/ds_t‖₂ over batch and units, (T+1,), float64; right even where its square would be zero."""

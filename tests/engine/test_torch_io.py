@@ -90,12 +90,14 @@ def test_to_torch_computes_the_cell_or_refuses(spec):
     params, x = random_params(spec, 3, 4, 0), draw(1, 6, 2, 3)
     before = {name: value.clone() for name, value in params.items()}
     options = dict(spec.options)
-    if options.get("activation") == "identity" or options.get("reset") == "before":
-        message = "activation is 'identity'; torch.nn.RNN allows 'tanh' and 'relu'"
-        with pytest.raises(
-            ValueError,
-            match=message if spec.name == "rnn" else "reset is 'before'; torch.nn.GRU allows 'after'",
-        ):
+    if spec not in oracle.IN_TORCH and options.get("reset") != "after":
+        messages = {
+            "sigmoid": "activation is 'sigmoid'; torch.nn.RNN allows 'tanh' and 'relu'",
+            "identity": "activation is 'identity'; torch.nn.RNN allows 'tanh' and 'relu'",
+            "residual": "connection is 'residual'; torch.nn.RNN allows 'plain'",
+            "before": "reset is 'before'; torch.nn.GRU allows 'after'",
+        }
+        with pytest.raises(ValueError, match=next(messages[v] for v in options.values() if v in messages)):
             to_torch(spec, params)
         return
     with torch.no_grad():

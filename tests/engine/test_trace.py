@@ -21,11 +21,15 @@ def records(spec):
     return trace, bptt(spec, params, x, lambda h: h.sum()), jacobians(spec, params, trace)
 
 
-def tensors(record):
-    for value in vars(record).values():
-        yield from (
-            [value] if isinstance(value, torch.Tensor) else value.values() if isinstance(value, dict) else []
-        )
+def tensors(value):
+    """Every tensor in a record, however deep."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from tensors(part)
+    elif dataclasses.is_dataclass(value):
+        yield from tensors(vars(value))
 
 
 @pytest.mark.parametrize("spec", VARIANTS, ids=name_of)

@@ -10,7 +10,7 @@ from tests.engine import oracle
 from tests.engine.oracle import VARIANTS, assert_close, draw, name_of, quick, random_params, random_state
 
 every_variant = pytest.mark.parametrize("spec", VARIANTS, ids=name_of)
-PHI = {"tanh": torch.tanh, "relu": torch.relu, "identity": lambda a: a}
+PHI = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid, "identity": lambda a: a}
 
 
 class Loop:
@@ -75,11 +75,15 @@ def gradients(steps):
     return {name: torch.stack([d(step[name]) for step in steps]) for name in steps[0]}
 
 
-def rnn(at, activation):
+def rnn(at, activation, connection="plain"):
     at.put("Uh", at.U("h"))
     at.put("Wx", at.W("h") + at.b("h"))
     at.put("a", at.use("Uh", "a") + at.use("Wx", "a"))
-    at.put("h", PHI[activation](at.use("a", "h")))
+    if connection == "plain":
+        at.put("h", PHI[activation](at.use("a", "h")))
+    else:
+        at.put("g", PHI[activation](at.use("a", "g")))
+        at.put("h", at.use("h_prev", "h") + at.use("g", "h"))
 
 
 def lstm(at):
@@ -111,6 +115,10 @@ def gru(at, reset, z):
     at.put("kept", at.use(old, "kept") * at.use("h_prev", "kept"))
     at.put("taken", at.use(new, "taken") * at.use("n", "taken"))
     at.put("h", at.use("kept", "h") + at.use("taken", "h"))
+
+
+def skips(spec):
+    return ("connection", "residual") in spec.options
 
 
 CELL = {"rnn": rnn, "lstm": lstm, "gru": gru}
@@ -155,7 +163,7 @@ def assert_wires_equal_the_loop(spec, shape, seed, clamps=()):
         assert_close(got.values[name], trace.states[name][1:])
         assert torch.equal(got.d_nodes[name], grads.d_states[name][1:])
         assert_close(grads.d_states[name][0], loop.first[name].grad)
-        line = LINE.get((spec.name, name))
+        line = ("h_prev", "h") if skips(spec) else LINE.get((spec.name, name))
         assert_close(got.direct[name], d_edges[line] if line else 0 * grads.d_loss)
 
 
@@ -201,9 +209,12 @@ def test_every_node_and_every_wire_past_the_matrices_is_there_in_its_shape(spec)
 def test_pre_activations_are_what_the_gates_squash(spec):
     trace, _, got = run(spec, *case(spec, (6, 3, 2, 4), 1))
     for name in spec.gate_names:
+        if spec.name == "rnn":
+            assert_close(PHI[spec.option("activation")](got.values["a"]), trace.gates[name])
+            continue
         undo = torch.atanh if name in "gn" else torch.logit
         assert_close(got.values[f"a_{name}"], undo(trace.gates[name]), 1e-9)
-    if ("activation", "tanh") in spec.options:
+    if spec.options == (("activation", "tanh"),):
         assert_close(got.values["a"], torch.atanh(trace.states["h"][1:]), 1e-9)
 
 
@@ -229,6 +240,8 @@ def test_past_the_matrices_goes_what_the_gate_on_the_line_keeps(spec):
         want["c"] = trace.gates["f"] * grads.d_states["c"][1:]
     elif spec.name == "gru":
         want["h"] = (z if spec.option("z") == "keeps" else 1 - z) * grads.d_states["h"][1:]
+    elif skips(spec):
+        want["h"] = grads.d_states["h"][1:]
     assert_same(got.direct, want)
     assert not any(got.direct[name].any() for name, value in want.items() if not value.any())
 
@@ -268,13 +281,14 @@ def test_direct_line_and_matrices_together_are_the_whole_gradient_of_the_step_be
 @every_variant
 def test_nothing_flows_behind_what_is_held(spec):
     behind = {"h": {"rnn": "a", "lstm": "tanh_c", "gru": "kept"}[spec.name], "c": "fc"}
+    behind |= {"g": "a"} if skips(spec) else {}
     for name in (*spec.gate_names, *spec.state_names):
         *_, got = run(spec, *case(spec, (6, 3, 2, 4), 6), [Clamp(name, 0.4, (1, 2), (3, 5))])
         d = got.d_nodes[behind.get(name, f"a_{name}")]
         held = torch.zeros(6, 1, 4, dtype=torch.bool)
         held[[2, 4], :, 1:3] = True
         assert not d[held.expand_as(d)].any()
-        if spec.options != (("activation", "relu"),):
+        if ("activation", "relu") not in spec.options:
             assert d[~held.expand_as(d)].all()
         if name in spec.state_names:
             assert not got.direct[name][held.expand_as(d)].any()
