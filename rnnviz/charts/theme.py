@@ -37,7 +37,20 @@ QUANTITY = {
     "h": _INK,
     "x": _SKY,
 }
+# What is done to a gradient, or to a cell, beside the plain run in ink.
+REMEDY = {
+    "plain": _INK,
+    "window": _VERMILLION,
+    "norm": _BLUE,
+    "value": _ORANGE,
+    "residual": _GREEN,
+    "forget": _PURPLE,
+    "chrono": _SKY,
+}
 CELL = {"lstm": _BLUE, "rnn": _VERMILLION, "gru": _GREEN}
+SIGN = {"+": _BLUE, "−": _VERMILLION, "ink": _INK}
+CLIPPED, UNCLIPPED = _BLUE, _VERMILLION  # gradient descent
+QUIET = 8  # place of a line that others are held against
 
 # Signed values: orange below zero, light grey at zero, blue above. Gates: light to deep purple.
 DIVERGING = ("#a84300", "#e8873a", "#f3c9a5", "#eceef0", "#a9cbe6", "#3f8fc9", "#00507f")
