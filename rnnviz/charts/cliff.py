@@ -192,7 +192,7 @@ def _slider(surface: Surface, ways: Sequence[Way], lift: float, dark: bool) -> d
     for update in range(last + 1):
         places = [_ball_at(way, surface.box, lift, update) for way in ways]
         moved = {name: [place[name][0] for place in places] for name in places[0]}
-        steps.append({"method": "restyle", "args": [moved, balls], "label": f"{update}"})
+        steps.append({"method": "restyle", "args": (moved, balls), "label": f"{update}"})
     return {
         "active": last,
         "steps": steps,

@@ -39,7 +39,8 @@ class Labels:
         taken = np.concatenate([self._words, self._lines])
         room = np.full(len(places), np.inf)
         if len(taken):
-            room = np.abs(places[:, None] - taken[None]).max(2).min(1)
+            across, up = (np.abs(places[:, k, None] - taken[:, k]) for k in (0, 1))
+            room = np.maximum(across, up).min(1)
         room = np.where(inner, room, -1.0)
         best = int(np.argmax(room))
         if room[best] < GAP:
