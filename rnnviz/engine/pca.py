@@ -22,14 +22,31 @@ def principal_components(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: not (N,H), not finite, or k out of range.
     """
+    directions, shares = principal_directions(values, k)
+    with torch.no_grad():
+        return (values - values.mean(0)) @ directions.T, shares
+
+
+def principal_directions(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k directions of largest variance, and each one's share of it.
+
+    Args:
+        values: (N,H), finite.
+        k: 1…min(N,H).
+
+    Returns:
+        Unit vectors (k,H), and shares (k,), as in `principal_components`.
+
+    Raises:
+        ValueError: not (N,H), not finite, or k out of range.
+    """
     if values.dim() != 2:
         raise ValueError(f"values has shape {tuple(values.shape)}; allowed: (N, H)")
     check.finite("values", values, "nh")
     check.whole("k", k, 1, min(values.shape))
     with torch.no_grad():
-        centred = values - values.mean(0)
-        _, s, directions = torch.linalg.svd(centred, full_matrices=False)
+        _, s, directions = torch.linalg.svd(values - values.mean(0), full_matrices=False)
         signs = directions.gather(1, directions.abs().argmax(1, keepdim=True)).sign()
         total = s.square().sum()
         shares = s.square() / total if total > 0 else torch.zeros_like(s)
-        return centred @ (directions * signs).T[:, :k], shares[:k]
+        return (directions * signs)[:k], shares[:k]

@@ -6,7 +6,7 @@ Nothing outside a cell's own file knows which cell it is looking at; everything 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 State = dict[str, Tensor]  # name -> (B, H)
 Gates = dict[str, Tensor]  # name -> (B, H)
+Pull = Callable[[Sequence[Tensor], int, Sequence[Tensor]], None]
 Params = Mapping[str, Tensor]  # PyTorch's names and layout: W_ih (G·H,D), W_hh (G·H,H), b_ih, b_hh (G·H)
 
 
@@ -95,8 +96,9 @@ class CellSpec:
             pre-activations are sums of, for the equations' numbers.
         jacobian: ``(params, previous state, state, gates) -> (B,S,S)``: ∂s_t/∂s_{t-1} in closed
             form, s all states stacked; None to have it derived from `step`.
-        pull: ``(params, previous state, state, gates)`` of n steps ``-> (V (B,N,S), k, out)``: writes V J of
-            the k-th of them into ``out``, faster than by J itself; None to multiply with J.
+        pull: ``(params, previous state, state, gates)`` of n steps ``-> (V, k, out)``: takes V = ∂y/∂s_t, a
+            (B,N,H) each state, through the k-th of them and writes ∂y/∂s_{t-1} into ``out``, faster than by
+            the Jacobian itself; None to multiply with that.
         slope: ``(state, gates) -> (…,H)``: φ′ at every step, of a cell with a single nonlinearity on its way
             from state to state; None elsewhere.
         direct: ``gates -> (name, (…,H))``: the state that has a path of its own from step to step, and what
@@ -129,7 +131,7 @@ class CellSpec:
     jacobian: Callable[[Params, State, State, Gates], Tensor] | None = field(
         default=None, compare=False, repr=False
     )
-    pull: Callable[[Params, State, State, Gates], Callable[[Tensor, int, Tensor], None]] | None = field(
+    pull: Callable[[Params, State, State, Gates], Pull] | None = field(
         default=None, compare=False, repr=False
     )
     slope: Callable[[State, Gates], Tensor] | None = field(default=None, compare=False, repr=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from math import inf
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from rnnviz.engine.graph import ENTER, LEAVE, Edge, Graph, Node, Stage, bus, gate
 from rnnviz.engine.kernels.lstm import LSTM
 from rnnviz.engine.linear import PROJECT_CODE, linear_terms, project_with_both_biases
-from rnnviz.engine.spec import CellSpec, Equation, Gates, GateSpec, Params, State, StateSpec
+from rnnviz.engine.spec import CellSpec, Equation, Gates, GateSpec, Params, Pull, State, StateSpec
 
 BLOCKS = ("i", "f", "g", "o")
 
@@ -45,8 +45,8 @@ def jacobian(params: Params, before: State, after: State, gates: Gates) -> Tenso
     return J
 
 
-def pull(params: Params, before: State, after: State, gates: Gates) -> Callable[[Tensor, int, Tensor], None]:
-    """V = [V_h | V_c] through a step's Jacobian by half of it, of n steps (n,B,H): no 2H × 2H is formed.
+def pull(params: Params, before: State, after: State, gates: Gates) -> Pull:
+    """V_h, V_c through a step's Jacobian by half of it, of n steps (n,B,H): no 2H × 2H is formed.
 
     With U = [V_h | V_c + V_h ⊙ C_c]: V_h ← U [diag(C_o) U_o; A], V_c ← U_c ⊙ f, A = ∂c_t/∂h_{t-1}.
     """
@@ -59,12 +59,15 @@ def pull(params: Params, before: State, after: State, gates: Gates) -> Callable[
     A = torch.mul((g * i * (1 - i)).unsqueeze(-1), U_i, out=half[..., H:, :])
     A.addcmul_((before["c"] * f * (1 - f)).unsqueeze(-1), U_f).addcmul_((i * (1 - g * g)).unsqueeze(-1), U_g)
     halves, kept = half.unbind(0), f.unsqueeze(-2).unbind(0)
+    U = f.new_empty(f.shape[1], H, 2 * H)
+    U_h, U_c = U.chunk(2, -1)
 
-    def back(V: Tensor, k: int, out: Tensor) -> None:
-        U = V.clone()
-        U[..., H:].addcmul_(V[..., :H], C_c[k])
-        out[..., :H] = torch.bmm(U, halves[k])
-        torch.mul(U[..., H:], kept[k], out=out[..., H:])
+    def back(V: Sequence[Tensor], k: int, out: Sequence[Tensor]) -> None:
+        V_h, V_c = V
+        U_h.copy_(V_h)
+        torch.addcmul(V_c, V_h, C_c[k], out=U_c)
+        torch.bmm(U, halves[k], out=out[0])
+        torch.mul(U_c, kept[k], out=out[1])
 
     return back
 
