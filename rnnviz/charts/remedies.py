@@ -60,6 +60,9 @@ def contributions(shares: Sequence[Share], cell_title: str, caption: str) -> Fig
     rows = Rows(NAMES)
     lines = [Line(s.remedy, s.name, back[::-1].astype(float), s.logs[::-1], said) for s in shares]
     add_lines(rows, lines)
+    every = np.concatenate([share.logs for share in shares])
+    with np.errstate(over="ignore"):  # the table says inf, and beside it the logarithm
+        norms = np.exp(every)
     title = "What does each step add to dL/dW_hh?"
     first = [f"{s.name} {_first(s)}" for s in shares]
     return Figure(
@@ -74,8 +77,8 @@ def contributions(shares: Sequence[Share], cell_title: str, caption: str) -> Fig
             "remedy": np.repeat([s.remedy for s in shares], T),
             "step": np.tile(np.arange(1, T + 1), len(shares)),
             "steps_back": np.tile(back, len(shares)),
-            "norm": np.exp(np.concatenate([s.logs for s in shares])),
-            "log10_norm": np.concatenate([s.logs for s in shares]) / np.log(10),
+            "norm": norms,
+            "log10_norm": every / np.log(10),
         },
         height=400,
         formula=FORMULA,
