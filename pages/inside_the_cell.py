@@ -9,6 +9,7 @@ from rnnviz.charts.unit_lines import unit_lines
 from rnnviz.experiment import caption_of
 from rnnviz.script import path_script, trace_script
 from rnnviz.ui import cached, controls, layout, place, state, stepper, trained
+from rnnviz.ui.whatif_controls import choose_whatif
 
 TABLE = controls.CELL
 
@@ -31,7 +32,7 @@ with st.sidebar:
 signal = cached.sequence(source)
 T, H = len(signal.x), model.hidden_size
 with rest:
-    whatif = controls.choose_whatif(TABLE, model.spec, H, signal)
+    whatif = choose_whatif(TABLE, model.spec, H, signal)
     loss = TABLE["loss"].draw()
 
 at = place.draw(TABLE, "stepper", T=T, H=H, stages=len(model.spec.stages))

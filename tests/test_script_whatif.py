@@ -5,7 +5,7 @@ import ast
 import numpy as np
 import pytest
 
-from rnnviz.engine import Clamp, lesion, unroll
+from rnnviz.engine import CELLS, Clamp, lesion, unroll
 from rnnviz.experiment import Input, Model
 from rnnviz.script import path_script, trace_script
 from rnnviz.ui import cached
@@ -143,7 +143,7 @@ def test_without_a_what_if_a_script_says_nothing_of_one(spec):
 @pytest.mark.parametrize("words", HOSTILE)
 def test_no_text_breaks_out_of_a_what_if_script(words):
     words += "  "
-    model, source = model_of(VARIANTS[3]), Input("text", 400, text=words)
+    model, source = model_of(CELLS["lstm"]), Input("text", 400, text=words)
     last = len(sorted(set(words))) - 1
     whatif = WhatIf((Clamp("f", 1.0, (0,)),), (1,), ((1, last, 1.0),))
     caption = f"{source.signal().caption} · {whatif.caption()} {words}"
@@ -157,7 +157,7 @@ def test_no_text_breaks_out_of_a_what_if_script(words):
 
 
 def test_captions_with_quotes_do_not_keep_a_script_from_running():
-    model, source = model_of(VARIANTS[3]), Input("text", 6, text='"""\'\\n')
+    model, source = model_of(CELLS["lstm"]), Input("text", 6, text='"""\'\\n')
     whatif = WhatIf((Clamp("o", 0.5),), (), ((2, 0, 1.0),))
     x = source.signal().x.clone()
     x[1] = 0
@@ -172,7 +172,7 @@ def test_captions_with_quotes_do_not_keep_a_script_from_running():
 
 def test_what_is_held_stands_in_the_script_as_plain_numbers():
     clamp = Clamp("f", 0.1 + 0.2, (1, 4), (3,))
-    script = trace_script(model_of(VARIANTS[3]), TEXT, "t", "c", whatif=WhatIf((clamp,), (2,)))
+    script = trace_script(model_of(CELLS["lstm"]), TEXT, "t", "c", whatif=WhatIf((clamp,), (2,)))
     (held,) = [
         ast.literal_eval(node.value)
         for node in ast.parse(script).body
