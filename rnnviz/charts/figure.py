@@ -15,6 +15,16 @@ ROWS = "rows"  # the name of a figure's own table
 Columns = Mapping[str, NDArray[Any] | list[Any]]
 
 
+class Kept(dict[str, Any]):
+    """Columns that stay as they are from run to run.
+
+    Attributes:
+        arrow: what the page made of them for the browser, kept as long as they are.
+    """
+
+    arrow: Any = None
+
+
 class Formula(NamedTuple):
     """A formula as LaTeX, for the screen, and as plain characters, for files."""
 
@@ -39,6 +49,9 @@ class Figure:
         height: in pixels on screen.
         formula: what the picture draws, as LaTeX and as characters; the first stands under it on screen, the
             second in its files.
+        scrubbed: what the parameters that the browser scrubs hold now, by name: files begin there, while the
+            specification keeps the values that the browser began with.
+        now: of the data, the rows that they choose, where a still picture needs no others.
     """
 
     stem: str
@@ -51,16 +64,31 @@ class Figure:
     still: Mapping[str, Columns] = field(default_factory=dict)
     height: int = 360
     formula: Formula | None = None
+    scrubbed: Mapping[str, Any] = field(default_factory=dict)
+    now: Columns | None = None
 
-    def standalone(self) -> dict[str, Any]:
-        """The whole picture as one Vega-Lite specification: data, title and caption inside."""
+    def standalone(self, moving: bool = True) -> dict[str, Any]:
+        """The whole picture as one Vega-Lite specification: data, title and caption inside.
+
+        Args:
+            moving: whether it is to be scrubbed; else it holds only what is shown now.
+        """
+        tables = self.tables() | ({} if moving or self.now is None else {ROWS: self.now})
         return {
             **self.spec,
             "data": {"name": ROWS},
-            "datasets": {name: records(columns) for name, columns in self.tables().items()},
+            "datasets": {name: records(columns) for name, columns in tables.items()},
             "title": {"text": self.title, "subtitle": self.subtitle},
             "description": self.description,
+            **self._params(),
         }
+
+    def _params(self) -> dict[str, Any]:
+        """The specification's parameters as they are held now."""
+        given = self.spec.get("params", [])
+        held = self.scrubbed
+        now = [{**param, "value": held[param["name"]]} if param["name"] in held else param for param in given]
+        return {"params": now} if now else {}
 
     @property
     def subtitle(self) -> str:
@@ -90,4 +118,6 @@ def records(columns: Columns) -> list[dict[str, Any]]:
 
 
 def _json(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [_json(part) for part in value.tolist()]
     return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from rnnviz.ui import state
+from rnnviz.ui import scrub, state
 
 if TYPE_CHECKING:
     from rnnviz.charts.figure import Columns, Figure
@@ -158,12 +158,10 @@ def scene(view: Scene, configuration: Mapping[str, Any], script: Callable[[], st
 
 def _on_screen(fig: Figure) -> dict[str, Any]:
     """The specification with its data apart: while the rest stays the same, the browser only repaints."""
-    import pandas as pd
-
     from rnnviz.charts.figure import ROWS
     from rnnviz.charts.theme import SCREEN
 
-    tables = {name: pd.DataFrame(columns) for name, columns in fig.tables().items()}
+    tables = {name: scrub.sendable(columns) for name, columns in fig.tables().items()}
     data = {"data": {"name": ROWS}, "datasets": tables}
     drawn = {**fig.spec, "config": SCREEN}
     return {**(_enlarged(drawn) if presenting() else drawn), **data, "description": fig.title}
@@ -186,7 +184,7 @@ def _drawn(format: str, fig: Figure, dark: bool) -> bytes:
     from rnnviz.charts.theme import vega_config
 
     draw: Callable[..., bytes] = getattr(export, f"chart_{format.lower()}")
-    return draw(fig.standalone(), config=vega_config(dark))
+    return draw(fig.standalone(moving=format == "HTML"), config=vega_config(dark))
 
 
 def exports(fig: Figure, configuration: Mapping[str, Any], script: Callable[[], str]) -> None:
