@@ -15,7 +15,8 @@ from rnnviz.charts.figure import Figure, Formula, layered
 from rnnviz.charts.rows import Rows, of
 from rnnviz.charts.theme import DIVERGING, QUANTITY, domain, palette
 
-ROOM, LETTER = 900, 8.5  # pixels that all steps have on a wide page, and that a digit takes
+ROOM = 900  # pixels that all steps have on a wide page
+WIDE = 0.6  # of a digit, in its height
 GAP = 0.45  # between groups of rows, in rows
 STEM = "machine-tape"
 NAMES = ("kind", "x", "x2", "y", "y2", "tint", "label", "tip", "ink")
@@ -30,7 +31,7 @@ class TapeRow:
         name: what stands beside it, as h₂.
         meaning: what it stands for.
         group: rows of one group stand together.
-        values: (T,).
+        values: (T,), which colours stand for.
         symbols: what is written instead of the values, T strings, or none.
         wrong: where it is not what it has to be, (T,), of outputs alone.
     """
@@ -66,12 +67,10 @@ def tape(title: str, rows: Sequence[TapeRow], t: int, caption: str, verdict: str
         formula: what the machine computes, and how.
     """
     T = len(rows[0].values)
-    longest = max(len(word) for row in rows for word in row.words)
-    written = longest * LETTER <= ROOM / T
     drawn, top, before = Rows(NAMES), 0.0, rows[0].group
     for row in rows:
         top += GAP * (row.group != before)
-        _add_row(drawn, row, top, written)
+        _add_row(drawn, row, top)
         if row.wrong is not None:
             _add_signs(drawn, row.wrong, top + 1 + GAP / 2, T)
         before, top = row.group, top + 1
@@ -102,11 +101,17 @@ def number(value: float) -> str:
     return ("0" if rounded == "-0" else rounded).replace("-", "−")
 
 
-def _add_row(drawn: Rows, row: TapeRow, top: float, written: bool) -> None:
+def _size(T: int) -> float:
+    """Of what is written in a cell, in pixels."""
+    return float(np.clip(ROOM / T / 2, 8, 16))
+
+
+def _add_row(drawn: Rows, row: TapeRow, top: float) -> None:
     T, limit = len(row.values), row.limit
+    written = max(map(len, row.words)) * _size(T) * WIDE <= ROOM / T
     starts = np.arange(T) + 0.5
     plain = bool(row.symbols)
-    tints = np.zeros(T) if plain else np.nan_to_num(row.values / limit, nan=0.0, posinf=1.0, neginf=-1.0)
+    tints = np.nan_to_num(row.values / limit, nan=0.0, posinf=1.0, neginf=-1.0)
     cells: dict[str, Any] = {
         "x": starts.tolist(),
         "x2": (starts + 1).tolist(),
@@ -136,7 +141,7 @@ def _add_signs(drawn: Rows, wrong: NDArray[np.bool_], y: float, T: int) -> None:
 
 @cache
 def _skeleton(T: int, bottom: float) -> dict[str, Any]:
-    size = float(np.clip(ROOM / T / 2, 8, 16))
+    size = _size(T)
     stops = np.linspace(-1, 1, len(DIVERGING)).tolist()
     x = (
         alt.X("x:Q", title="step t")

@@ -181,7 +181,7 @@ def _accepted(given: Given, y: Outputs) -> str:
 
 
 def _count_read(given: Given, y: Outputs) -> str:
-    return f"At the end it reads {y[-1][0]:.4g}, nearest to {round(y[-1][0])}."
+    return f"At the end it reads {y[-1][0]:.4g}, nearest to {round(y[-1][0])}.".replace("-", "−")
 
 
 def strings(T: int, B: int, rng: torch.Generator) -> Tensor:

@@ -22,6 +22,7 @@ from rnnviz.ui.state import Choice, Control, Number, Switch, Text
 from rnnviz.ui.stops import Stops
 
 STEPPER = "dyn_stepper"
+AROUND = 330  # pixels that the page needs above and below the picture, its tabs and sentence included
 COUNTERS = tuple(name for name, entry in MADE.items() if machine(name).typed == "word")
 _DIALS: dict[str, Control] = {
     "k": Number("dyn_mach_k", "Delay k, steps", 3, None, 1, 9, 1),
@@ -77,7 +78,7 @@ def draw() -> None:
     at = place.draw(MACHINES, STEPPER, T=T, H=made.H, stages=len(made.spec.stages))
     st.markdown(f"**{layout.escape(made.title)}.** {layout.escape(made.sentence)}")
     with st.container(key="dyn_stage"):
-        shown = cached.stepper_run(name, dial, given, (*at.start, ("compact", True)))
+        shown = cached.stepper_run(name, dial, given, (*at.start, ("around", AROUND)))
         stepper.stepper(shown, key=STEPPER, moved=partial(place.moved, MACHINES, STEPPER))
     _say(run, name, dial, checked)
     configuration = {"machine": name, **({asked: dial} if asked else {}), "T": T}

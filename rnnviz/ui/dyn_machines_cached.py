@@ -88,7 +88,7 @@ def tape_rows(name: str, dial: float | None, given: Given) -> tuple[TapeRow, ...
     made, x = run.machine, run.trace.x[:, 0].numpy()
     states = run.trace.states[made.reads][1:, 0].numpy()
     if given.symbols:
-        rows = [TapeRow("input", "x", "input", "input", np.zeros(len(x)), given.symbols)]
+        rows = [TapeRow("input", "x", "input", "input", x[:, 0] - x[:, 1], given.symbols)]
     else:
         rows = [TapeRow(what, what, "input", "input", x[:, k]) for k, what in enumerate(made.inputs)]
     rows += [
