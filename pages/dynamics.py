@@ -8,7 +8,7 @@ TABLES = (DYN, ONE, TWO, dyn_many.MANY, dyn_machines.MACHINES)
 
 layout.header(
     "Dynamics",
-    "A recurrent cell applies one map again and again. Where does that lead, and what can it hold?",
+    "One map, applied again and again: where does it lead, and what can it hold?",
 )
 view = DYN["tab"].draw()
 DRAWN[view]()

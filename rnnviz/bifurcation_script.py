@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from rnnviz import dynamics as d
 from rnnviz.dynamics_script import head
 from rnnviz.systems import System
@@ -25,7 +27,6 @@ def mix(h, n, z):
 def bifurcation_script(system: System, u: float, h0: float, title: str, caption: str) -> str:
     """Orbits and branches of fixed points for every weight."""
     code = SCALAR[system.cell].format(phi=_phi(system))
-    low, high = system.window[0]
     return (
         head(system, u, title, caption)
         + (_GATES if "gate(" in code else "")
@@ -61,7 +62,7 @@ for weight, states in zip(w.tolist(), torch.stack(last, 1).tolist()):
         print("orbit", repr(weight), repr(value), "nan", sep=",")
 
 # At each h, the w for which it stands still: bisection, as f is monotone in w
-h = torch.linspace({low!r}, {high!r}, {2 * d.LEVELS + 1})
+h = {_levels(system)}
 h = h[h.abs() > 1e-9]
 left, right = torch.full_like(h, {-d.W_SPAN}), torch.full_like(h, {d.W_SPAN})
 at_left, at_right = step(left, h) - h, step(right, h) - h
@@ -81,3 +82,12 @@ if not step(w, torch.zeros_like(w)).any():
 def _phi(system: System) -> str:
     """φ as the cell's own code has it."""
     return system.spec.code[1].partition(" = ")[2].partition("(")[0]
+
+
+def _levels(system: System) -> str:
+    """The h at which branches are solved."""
+    state, (low, high), count = system.spec.states[0], system.window[0], 2 * d.LEVELS + 1
+    if not isfinite(state.high - state.low):
+        return f"torch.linspace({low!r}, {high!r}, {count})"
+    middle, half = (state.low + state.high) / 2, (state.high - state.low) / 2
+    return f"{middle!r} + {half!r} * torch.tanh(torch.linspace({-d.SQUASHED}, {d.SQUASHED}, {count}))"

@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 W_SPAN, W_STEPS = 5.0, 200  # a bifurcation diagram goes from -W_SPAN to W_SPAN in so many steps
 TRANSIENT, KEPT = 400, 16  # steps of an orbit that are left out, and those that are shown
 LEVELS = 480  # of h, on each side of the middle, for which a branch's w is solved
+SQUASHED = 12.0  # of a bounded state they are tanh of what goes so far
 BISECTIONS = 55
 ASIDE = 1e-7  # how far from a point its neighbours are asked for their slopes
 STARTS = 21  # of Newton's method, along each axis of the window
@@ -89,9 +90,7 @@ def bifurcation(system: System, u: float, h0: float) -> Bifurcation:
     w = torch.linspace(-W_SPAN, W_SPAN, W_STEPS + 1, dtype=torch.float64).numpy()
     family = _Family(system, u)
     last = family.orbits(w, h0)
-    low, high = system.window[0]
-    levels = torch.linspace(low, high, 2 * LEVELS + 1, dtype=torch.float64).numpy()
-    levels = levels[np.abs(levels) > 1e-9]
+    levels = _levels(system)
     found = family.solve(levels)
     branch_w, branch_h = found[np.isfinite(found)], levels[np.isfinite(found)]
     runs = np.cumsum(np.diff(np.flatnonzero(np.isfinite(found)), prepend=-1) > 1)
@@ -100,6 +99,18 @@ def bifurcation(system: System, u: float, h0: float) -> Bifurcation:
         branch_w, branch_h = np.concatenate([branch_w, w]), np.concatenate([branch_h, np.zeros_like(w)])
         piece = np.concatenate([piece, np.full(len(w), piece.max(initial=0) + 1)])
     return Bifurcation(w, last, branch_w, branch_h, family.slope(branch_w, branch_h), piece)
+
+
+def _levels(system: System) -> Floats:
+    """Where a branch is solved for w, from low to high: ever denser towards the ends of a bounded state."""
+    state, (low, high) = system.spec.states[0], system.window[0]
+    if np.isfinite([state.low, state.high]).all():
+        a = torch.linspace(-SQUASHED, SQUASHED, 2 * LEVELS + 1, dtype=torch.float64)
+        h = (state.low + state.high) / 2 + (state.high - state.low) / 2 * torch.tanh(a)
+    else:
+        h = torch.linspace(low, high, 2 * LEVELS + 1, dtype=torch.float64)
+    levels: Floats = h[h.abs() > 1e-9].numpy()
+    return levels
 
 
 class _Family:

@@ -73,7 +73,8 @@ def bifurcation(
     return Figure(
         stem="bifurcation",
         title=TITLE,
-        caption=f"{caption} · dots: the last {last.shape[1]} steps of each orbit{ran_off}",
+        caption=f"{caption} · fixed points: solid where stable, dashed where not · "
+        f"dots: the last {last.shape[1]} steps of each orbit{ran_off}",
         description=f"{TITLE} {_words(*branch)}{ran_off}.",
         spec=_skeleton(low, high, float(w[0]), float(w[-1])),
         data=rows.columns,

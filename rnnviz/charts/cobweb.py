@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnviz.charts.figure import Figure, Formula, layered
-from rnnviz.charts.fixed_marks import add_points, color, count_words, number, point_layers
+from rnnviz.charts.fixed_marks import add_points, color, count_words, number, point_layers, residual
 from rnnviz.charts.rows import Rows, of
 from rnnviz.engine import FixedPoints
 
-NAMES = ("kind", "role", "x", "y", "n", "shape", "label", "note")
-TITLE = "Up to the curve, across to the diagonal: where does it end?"
+NAMES = ("kind", "role", "x", "y", "x2", "y2", "n", "shape", "label", "note")
+TITLE = "Up to the curve, across to the diagonal"
 Floats = NDArray[np.float64]
 
 
@@ -40,7 +40,7 @@ def cobweb(
     """
     low, high = window
     rows = Rows(NAMES)
-    rows.add(2, kind="diagonal", x=[low, high], y=[low, high])
+    rows.add(1, kind="diagonal", x=low, y=low, x2=high, y2=high)
     rows.add(len(h), kind="curve", role="map", x=h.tolist(), y=f.tolist())
     left = gone(orbit, window)
     shown = orbit if left is None else orbit[: left + 1]
@@ -48,12 +48,13 @@ def cobweb(
     at = np.repeat(fixed.points.numpy(), 2, 1)
     slopes = fixed.jacobians[:, 0, 0].tolist()
     labels = [
-        f"{kind}: h* = {number(p)}, f′(h*) = {number(slope)}, |f(h*) − h*| = {residual:.1e}"
-        for kind, p, slope, residual in zip(
-            fixed.kinds, at[:, 0].tolist(), slopes, fixed.residuals.tolist(), strict=True
+        f"{kind}: h* = {number(p)}, f′(h*) = {number(slope)}, |f(h*) − h*| = {residual(gap)}"
+        for kind, p, slope, gap in zip(
+            fixed.stability, at[:, 0].tolist(), slopes, fixed.residuals.tolist(), strict=True
         )
     ]
-    add_points(rows, fixed, np.where((at >= low) & (at <= high), at, np.nan), labels)
+    seen = np.where((at >= low) & (at <= high), at, np.nan)
+    add_points(rows, fixed, seen, (low + high) / 2, labels, fixed.stability)
     words = (
         f"after {len(orbit) - 1} steps h = {number(float(orbit[-1]))}"
         if left is None
@@ -113,7 +114,9 @@ def _skeleton(low: float, high: float) -> dict[str, Any]:
     x = alt.X("x:Q", title="hₜ").scale(scale).axis(grid=False)
     y = alt.Y("y:Q", title="hₜ₊₁").scale(scale).axis(grid=False)
     layers = [
-        of("diagonal").mark_line(strokeWidth=1.5, strokeDash=[6, 4], opacity=0.6, clip=True).encode(x=x, y=y),
+        of("diagonal")
+        .mark_rule(strokeWidth=1.5, strokeDash=[6, 4], opacity=0.8)
+        .encode(x=x, y=y, x2="x2:Q", y2="y2:Q"),
         of("curve").mark_line(strokeWidth=3, clip=True).encode(x=x, y=y, color=color()),
         of("stair").mark_line(strokeWidth=1.8, clip=True).encode(x=x, y=y, order="n:Q", color=color()),
         of("step")
@@ -123,11 +126,11 @@ def _skeleton(low: float, high: float) -> dict[str, Any]:
         .mark_point(shape="triangle-up", filled=True, size=110, opacity=1)
         .encode(x=x, y=y, color=color()),
         of("start")
-        .mark_text(dy=-14, fontSize=15, fontWeight=600)
+        .mark_text(align="left", dx=10, dy=-8, fontSize=15, fontWeight=600)
         .encode(x=x, y=y, text="label:N", color=color()),
         *point_layers(x, y),
         of("gone")
-        .mark_text(align="left", dx=10, dy=16, fontSize=15, fontWeight=600)
+        .mark_text(align="left", baseline="bottom", dy=-5, fontSize=14, fontWeight=600)
         .encode(x=alt.value(0), y=alt.value(0), text="label:N", color=color()),
     ]
     return layered(layers, padding={"right": 10, "top": 8, "bottom": 4})

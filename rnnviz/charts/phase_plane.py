@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnviz.charts.figure import Columns, Figure, Formula, layered
-from rnnviz.charts.fixed_marks import add_points, color, count_words, eigenvalue, number, point_layers
+from rnnviz.charts.fixed_marks import (
+    add_points,
+    color,
+    count_words,
+    eigenvalue,
+    number,
+    point_layers,
+    residual,
+)
 from rnnviz.charts.rows import Rows, of
 from rnnviz.engine import FixedPoints
 
@@ -52,7 +60,8 @@ def phase_plane(
     at = fixed.points.numpy()
     labels = point_words(fixed, axes)
     inside = _within(at, window)
-    add_points(rows, fixed, np.where(inside[:, None], at, np.nan), labels)
+    middle = sum(window[0]) / 2
+    add_points(rows, fixed, np.where(inside[:, None], at, np.nan), middle, labels, fixed.kinds)
     return Figure(
         stem="phase-plane",
         title=TITLE,
@@ -70,8 +79,8 @@ def phase_plane(
 def point_words(fixed: FixedPoints, axes: Sequence[str]) -> list[str]:
     """Each fixed point in words, P of them."""
     return [
-        f"{kind} at {place(point, axes)}, λ = {', '.join(map(eigenvalue, values))}, residual {residual:.1e}"
-        for kind, point, values, residual in zip(
+        f"{kind} at {place(point, axes)}, λ = {', '.join(map(eigenvalue, values))}, residual {residual(gap)}"
+        for kind, point, values, gap in zip(
             fixed.kinds,
             fixed.points.tolist(),
             fixed.eigenvalues.tolist(),
@@ -119,7 +128,9 @@ def _add_field(rows: Rows, window: Window, s: Floats, change: Floats) -> float:
         there, (right, up) = here + part * by, by / spans
         ends = {"x": float(here[0]), "y": float(here[1]), "x2": float(there[0]), "y2": float(there[1])}
         moves = bool(np.abs(by).max() > 0)
-        rows.add(1, kind="arrow" if moves else "still", right=float(right), up=float(up), **ends)
+        rows.add(
+            1, kind="arrow" if moves else "still", role="quiet", right=float(right), up=float(up), **ends
+        )
     return part
 
 
@@ -135,15 +146,25 @@ def _add_nullcline(rows: Rows, role: str, name: str, lines: Sequence[Floats], wi
             n=list(range(len(line))),
             label=f"here a step leaves {name} as it is",
         )
-    if not lines:
-        return
-    longest = max(lines, key=len)
-    seen = longest[_within(longest, window)]
-    if len(seen):
-        end = seen[np.argmax(seen[:, 0] + seen[:, 1])] if role == "map" else seen[np.argmin(seen[:, 0])]
-        rows.add(
-            1, kind=f"null {role}", role=role, x=float(end[0]), y=float(end[1]), note=f"{name}′ = {name}"
-        )
+    ends = [end for line in lines for end in (line[0], line[-1])]
+    edges = [(_edge(end, window), end) for end in ends]
+    for side in ("right", "top", "bottom"):
+        there = [end for edge, end in edges if edge == side]
+        if there:
+            x, y = max(there, key=lambda end: (float(end[1]), float(end[0])))
+            rows.add(1, kind=f"null {side}", role=role, x=float(x), y=float(y), note=f"{name}′ = {name}")
+            return
+
+
+def _edge(end: Floats, window: Window) -> str:
+    """At which edge of the picture the end of a line is, if at any."""
+    (left, right), (bottom, top) = window
+    near = 0.012
+    if abs(end[0] - right) < near * (right - left):
+        return "right"
+    if abs(end[1] - top) < near * (top - bottom):
+        return "top"
+    return "bottom" if abs(end[1] - bottom) < near * (top - bottom) else ""
 
 
 def _add_orbit(rows: Rows, m: int, s: Floats, window: Window, axes: Sequence[str]) -> str:
@@ -218,21 +239,22 @@ def _skeleton(
     hover = alt.Tooltip("label:N", title=" ")
     arrows = of("arrow").transform_calculate(turn="atan2(datum.right * width, datum.up * height) * 180 / PI")
     bold: dict[str, Any] = {"fontSize": 15, "fontWeight": 600}
-    dash = alt.StrokeDash("role:N", legend=None).scale(domain=["map", "second"], range=[[1, 0], [8, 4]])
+    nulls = {role: of("null").transform_filter(f"datum.role == '{role}'") for role in ("map", "second")}
+    note: dict[str, Any] = {"x": x, "y": y, "text": "note:N", "color": color()}
     path: dict[str, Any] = {"x": x, "y": y, "order": "n:Q", "detail": "line:N", "color": color()}
     layers = [
-        arrows.mark_rule(strokeWidth=1.3, opacity=0.75, clip=True).encode(x=x, y=y, x2="x2:Q", y2="y2:Q"),
-        arrows.mark_point(shape="triangle", filled=True, size=26, opacity=0.75, clip=True).encode(
-            x=alt.X("x2:Q"), y=alt.Y("y2:Q"), angle=alt.Angle("turn:Q").scale(None)
+        arrows.mark_rule(strokeWidth=1.3, opacity=0.7, clip=True).encode(
+            x=x, y=y, x2="x2:Q", y2="y2:Q", color=color()
         ),
-        of("still").mark_point(filled=True, size=10, opacity=0.75).encode(x=x, y=y),
-        of("null").mark_line(strokeWidth=2.4, clip=True).encode(**path, strokeDash=dash),
-        of("null map")
-        .mark_text(align="right", dx=-8, dy=-8, **bold)
-        .encode(x=x, y=y, text="note:N", color=color()),
-        of("null second")
-        .mark_text(align="left", dx=8, dy=-10, **bold)
-        .encode(x=x, y=y, text="note:N", color=color()),
+        arrows.mark_point(shape="triangle", filled=True, size=26, opacity=0.8, clip=True).encode(
+            x=alt.X("x2:Q"), y=alt.Y("y2:Q"), color=color(), angle=alt.Angle("turn:Q").scale(None)
+        ),
+        of("still").mark_point(filled=True, size=10, opacity=0.75).encode(x=x, y=y, color=color()),
+        nulls["map"].mark_line(strokeWidth=2.4, clip=True).encode(**path),
+        nulls["second"].mark_line(strokeWidth=2.4, strokeDash=[8, 4], clip=True).encode(**path),
+        of("null right").mark_text(align="left", dx=6, **bold).encode(**note),
+        of("null top").mark_text(baseline="bottom", dy=-5, **bold).encode(**note),
+        of("null bottom").mark_text(align="left", dx=7, dy=-10, **bold).encode(**note),
         of("earlier").mark_line(strokeWidth=1.2, opacity=0.7, clip=True).encode(**path),
         of("earlier")
         .mark_point(filled=True, size=16, opacity=0.8, clip=True)
@@ -247,7 +269,7 @@ def _skeleton(
         of("start").mark_text(dx=-16, dy=-10, **bold).encode(x=x, y=y, text="note:N", color=color()),
         *point_layers(x, y),
         of("gone")
-        .mark_text(align="left", dx=10, dy=16, **bold)
+        .mark_text(align="left", baseline="bottom", dy=-5, fontSize=14, fontWeight=600)
         .encode(x=alt.value(0), y=alt.value(0), text="label:N", color=color()),
     ]
-    return layered(layers, padding={"right": 10, "top": 8, "bottom": 4})
+    return layered(layers, padding={"right": 8, "top": 8, "bottom": 4})

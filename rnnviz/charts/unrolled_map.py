@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnviz.charts.figure import Figure, Formula, layered
-from rnnviz.charts.fixed_marks import color, number
+from rnnviz.charts.fixed_marks import color
 from rnnviz.charts.phase_plane import place
 from rnnviz.charts.rows import Rows, of
 
@@ -43,10 +43,10 @@ def unrolled_map(
         y = _height(k)
         name = f"s{str(t).translate(SUBSCRIPTS)}"
         rows.add(1, kind="state", role="orbit", x=CHAIN, y=y)
-        rows.add(1, kind="state name", x=CHAIN, y=y, label=name)
-        rows.add(1, kind="numbers", x=CHAIN, y=y, label=place(s[t].tolist(), axes))
+        rows.add(1, kind="state name", role="point", x=CHAIN, y=y, label=name)
+        rows.add(1, kind="numbers", role="point", x=CHAIN, y=y, label=place(s[t].tolist(), axes))
         if t != shown[-1]:
-            _add_step(rows, k, f"x{str(t + 1).translate(SUBSCRIPTS)} = {number(u)}" if u else "")
+            _add_step(rows, k, f"x{str(t + 1).translate(SUBSCRIPTS)} = {u:g}".replace("-", "−") if u else "")
     if shown[-1] < len(s) - 1:
         rows.add(1, kind="more", x=CHAIN, y=_height(len(shown) - 1) - 0.07, label="⋮")
     said = "; ".join(f"s_{t}: {place(s[t].tolist(), axes)}" for t in shown)
@@ -72,8 +72,8 @@ def _add_step(rows: Rows, k: int, given: str) -> None:
     """From one state through f to the next."""
     middle = _height(k + 0.5)
     rows.add(1, kind="map", role="map", x=CHAIN, y=middle)
-    rows.add(1, kind="map name", x=CHAIN, y=middle, label="f")
-    for top, bottom in ((_height(k) - 0.034, middle + 0.034), (middle - 0.03, _height(k + 1) + 0.04)):
+    rows.add(1, kind="map name", role="point", x=CHAIN, y=middle, label="f")
+    for top, bottom in ((_height(k) - 0.041, middle + 0.042), (middle - 0.033, _height(k + 1) + 0.05)):
         rows.add(1, kind="edge", role="point", x=CHAIN, x2=CHAIN, y=top, y2=bottom)
         rows.add(1, kind="tip", role="point", x=CHAIN, y=bottom, turn=180)
     if given:
@@ -86,9 +86,9 @@ def _add_loop(rows: Rows, u: float) -> None:
     """One state, and f that leads back to it."""
     top, bottom = 0.62, 0.40
     rows.add(1, kind="state", role="orbit", x=LOOP, y=top)
-    rows.add(1, kind="state name", x=LOOP, y=top, label="s")
+    rows.add(1, kind="state name", role="point", x=LOOP, y=top, label="s")
     rows.add(1, kind="map", role="map", x=LOOP, y=bottom)
-    rows.add(1, kind="map name", x=LOOP, y=bottom, label="f")
+    rows.add(1, kind="map name", role="point", x=LOOP, y=bottom, label="f")
     turn = np.linspace(0.0, 1.0, 25)
     for side, start, end in ((1, top, bottom), (-1, bottom, top)):
         y = start + (end - start) * (0.16 + 0.66 * turn)
@@ -100,7 +100,7 @@ def _add_loop(rows: Rows, u: float) -> None:
     rows.add(1, kind="said", x=LOOP, y=0.80, label="folded")
     rows.add(1, kind="said", x=CHAIN, y=1.0, label="unrolled")
     if u:
-        rows.add(1, kind="under", x=LOOP, y=0.24, label=f"x = {number(u)}")
+        rows.add(1, kind="under", x=LOOP, y=0.24, label=f"x = {u:g}".replace("-", "−"))
         rows.add(1, kind="edge", role="point", x=LOOP, x2=LOOP, y=0.27, y2=bottom - 0.034)
         rows.add(1, kind="tip", role="point", x=LOOP, y=bottom - 0.034, turn=0)
 
@@ -111,6 +111,7 @@ def _skeleton() -> dict[str, Any]:
     x, y = alt.X("x:Q").scale(bare).axis(None), alt.Y("y:Q").scale(bare).axis(None)
     at: dict[str, Any] = {"x": x, "y": y}
     text: dict[str, Any] = {**at, "text": "label:N"}
+    ink: dict[str, Any] = {**text, "color": color()}
     bold: dict[str, Any] = {"fontSize": 16, "fontWeight": 600}
     layers = [
         of("edge").mark_rule(strokeWidth=1.8).encode(**at, x2="x2:Q", y2="y2:Q", color=color()),
@@ -124,9 +125,9 @@ def _skeleton() -> dict[str, Any]:
         of("map")
         .mark_point(shape="square", filled=False, size=1150, strokeWidth=2.2, opacity=1)
         .encode(**at, color=color()),
-        of("state name").mark_text(**bold).encode(**text),
-        of("map name").mark_text(fontStyle="italic", **bold).encode(**text),
-        of("numbers").mark_text(align="left", dx=30, fontSize=16).encode(**text),
+        of("state name").mark_text(**bold).encode(**ink),
+        of("map name").mark_text(fontStyle="italic", **bold).encode(**ink),
+        of("numbers").mark_text(align="left", dx=30, fontSize=16).encode(**ink),
         of("given").mark_text(align="right", fontSize=14).encode(**text),
         of("under").mark_text(baseline="top", fontSize=14).encode(**text),
         of("more").mark_text(fontSize=20).encode(**text),

@@ -18,8 +18,8 @@ from rnnviz.ui.dyn_click import clickable, read_starts
 from rnnviz.ui.dyn_controls import OWN, SEED, TWO
 
 AUTONOMOUS = Formula(
-    r"s_{t+1} = f(s_t;\theta) \qquad s_k = f_k(s) \text{ on a nullcline, both at } s^* \qquad "
-    r"\max_i\lvert\lambda_i(\partial f/\partial s)\rvert < 1 \Rightarrow \text{stable}",
+    r"s_{t+1} = f(s_t;\theta) \quad\; \text{nullclines } f_k(s) = s_k \quad\; "
+    r"\text{stable: all }\lvert\lambda_i\rvert < 1",
     "sₜ₊₁ = f(sₜ; θ), nullclines fₖ(s) = sₖ, stable where all |λ(∂f/∂s)| < 1",
 )
 DRIVEN = Formula(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rnnviz.charts.fixed_marks import LABELLED, SIGNS, number
+from rnnviz.charts.fixed_marks import LABELLED, SIGNS
 from rnnviz.charts.phase_plane import point_words
 from rnnviz.dynamics import Floats
 from rnnviz.engine import FixedPoints
@@ -52,7 +52,7 @@ def _counted(system: System, u: float, s: Floats) -> str:
     T = len(s) - 1
     error = abs(float(s[-1, axis] - s[0, axis]) / unit - T)
     said = "exactly" if error == 0 else f"off by {error:.3g}"
-    read = number(float(s[-1, axis] - s[0, axis]) / unit)
+    read = f"{float(s[-1, axis] - s[0, axis]) / unit:.6g}"
     return f"After {T} steps {system.axes[axis]} has counted {read}: {said}. {COUNTING}"
 
 
