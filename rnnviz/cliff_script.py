@@ -25,21 +25,25 @@ T, y, x_0 = {steps}, {target!r}, {x0!r}
 def error(w: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """E, dE/dw and dE/db of h_t = φ(w h + b), by back-propagation through time.
 
-    `torch.autograd.grad` gives the same but for rounding, which the wall amplifies.
+    φ' is {words}. `torch.autograd.grad` gives the same but for rounding, which the wall amplifies.
     """
     h = [torch.{phi}(torch.tensor(x_0)).expand_as(w)]
     for t in range(T):
         h.append(torch.{phi}(w * h[t] + b))
     d_h, dw, db = torch.ones_like(w), torch.zeros_like(w), torch.zeros_like(w)
     for t in range(T, 0, -1):
-        delta = {slope} * d_h  # φ'
+        delta = {slope} * d_h
         dw, db = dw + h[t - 1] * delta, db + delta
         d_h = delta * w
     d_E = 2 * (h[T] - y)
     return (h[T] - y) ** 2, d_E * dw, d_E * db
 
 '''
-_SLOPES = {"sigmoid": "(1 - h[t]) * h[t]", "tanh": "(1 - h[t] * h[t])"}
+# φ′ as the engine rounds it.
+_SLOPES = {
+    "sigmoid": "(1 - h[t]) * h[t]",
+    "tanh": "torch.ops.aten.tanh_backward(torch.ones_like(w), h[t])",
+}
 
 _SURFACE = """
 w, b = torch.meshgrid(
@@ -91,4 +95,5 @@ def _head(unit: Unit, title: str, caption: str) -> str:
         x0=unit.x0,
         phi=unit.activation,
         slope=_SLOPES[unit.activation],
+        words={"sigmoid": "h (1 - h)", "tanh": "1 - h²"}[unit.activation],
     )

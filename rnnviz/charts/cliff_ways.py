@@ -71,7 +71,8 @@ def pieces(way: Way, box: Box) -> list[Array]:
         cut = _within(start, end, box)
         if cut is None:
             continue
-        first, last = (start + share * (end - start) for share in cut)
+        # A whole step ends exactly where the next one starts, whatever rounding says.
+        first, last = (end if share == 1 else start + share * (end - start) for share in cut)
         if parts and cut[0] == 0 and np.array_equal(parts[-1][-1], first):
             parts[-1].append(last)
         else:
