@@ -33,7 +33,7 @@ def tape_script(machine: Machine, given: Given, title: str, caption: str) -> str
     letters = bool(given.symbols)
     names = ["input"] if letters else list(machine.inputs)
     names += [f"{machine.reads}_{k}" for k in range(1, H + 1)]
-    names += [f"{what}_{k}" for what in ("y", "specification") for k in range(1, O + 1)]
+    names += [f"{what}_{k}" for k in range(1, O + 1) for what in ("y", "specification")]
     said = f"symbols = {''.join(given.symbols)!r}\n" if letters else ""
     first = "symbols[t]" if letters else "*given[t]"
     wanted, functions = _specification(machine)
@@ -49,8 +49,8 @@ wanted = {wanted}
 
 print("step,{",".join(names)}")
 for t, (s, y) in enumerate(zip(states, outputs)):
-    values = [*s[0].tolist(), *y[0].tolist()]
-    print(t + 1, {first}, *map(repr, values), *wanted[t], sep=",")
+    pairs = [number for pair in zip(map(repr, y[0].tolist()), wanted[t]) for number in pair]
+    print(t + 1, {first}, *map(repr, s[0].tolist()), *pairs, sep=",")
 """
 
 

@@ -9,7 +9,7 @@ function presenting() {
 function drawPicture(run, scales, ui, settings, root) {
   const width = ui.stage.clientWidth, present = presenting();
   root.classList.toggle("present", present);
-  const room = innerHeight - (present ? 40 : run.start.around ?? (run.start.compact ? 215 : 168));
+  const room = innerHeight - (present ? (run.start.around ?? 80) - 40 : run.start.around ?? (run.start.compact ? 215 : 168));
   const em = clamp(Math.min(width / 74, room / (present ? 42 : 44)), 11, 60);
   root.style.setProperty("--em", `${em}px`);
   // A presenter's page does not scroll: the picture takes what the controls leave.

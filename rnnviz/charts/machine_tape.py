@@ -79,7 +79,7 @@ def tape(title: str, rows: Sequence[TapeRow], t: int, caption: str, verdict: str
     return Figure(
         stem=STEM,
         title=title,
-        caption=f"{caption} · {verdict.removesuffix('.')} · each row's colours span ± its largest value, at least 1",
+        caption=f"{caption} · {verdict.removesuffix('.')} · colours: ± a row's largest value, at least 1",
         description=f"{title} A row of cells each for {', '.join(row.name for row in rows)} over {T} steps. "
         f"{verdict} At step {t}: {here}.",
         spec=_skeleton(T, top),
@@ -150,7 +150,7 @@ def _skeleton(T: int, bottom: float) -> dict[str, Any]:
     )
     y = alt.Y("y:Q", title=None).scale(domain=[bottom + 0.15, -0.15], nice=False).axis(None)
     ink: dict[str, Any] = {"legend": None, "scale": alt.Scale(domain=domain(QUANTITY, ["f", "h"]))}
-    tint = alt.Color("tint:Q", legend=None).scale(domain=stops, range=list(DIVERGING))
+    tint = alt.Color("tint:Q", legend=None).scale(domain=stops, range=list(DIVERGING), interpolate="rgb")
     light = palette()
     on_cell = alt.condition(
         "abs(datum.tint) > 0.55", alt.value(light["background"]), alt.value(light["text"])

@@ -71,7 +71,7 @@ def draw() -> None:
         made = machine(name)
         given = _given(TYPED[made.typed], MACHINES[made.typed])
         asked = MADE[name].dial
-        dial = float(MACHINES[asked].draw()) if asked else None
+        dial = MACHINES[asked].draw() if asked else None
         checked = MACHINES["check"].draw()
     run = cached.ran(name, dial, given)
     made, T = run.machine, len(given.x)

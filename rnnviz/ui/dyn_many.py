@@ -81,8 +81,8 @@ def draw() -> None:
     missed = f"{found.fixed.missed} of {found.fixed.starts} starts came to none"
     under = (
         f"{caption}{fixed}. Residual: ‖f(s) − s‖₂; distance: from the space drawn above, where the path "
-        f"itself goes {found.extent:.3g} from its middle. {missed}; there may be more. Newton's method, from states "
-        "along the path (as Sussillo & Barak 2013) and from random ones."
+        f"itself goes {found.extent:.3g} from its middle. {missed}; there may be more. Newton's method, "
+        "from states along the path (as Sussillo & Barak 2013) and from random ones."
     )
     columns = cached.listed(setting)
     layout.table(
