@@ -89,7 +89,8 @@ class Model:
         if self.trained:
             return f"H = {self.hidden_size} · weights: {self.trained.title}"
         scheme = " ".join([self.scheme, *(f"{name} {value:g}" for name, value in self.scheme_options)])
-        return f"H = {self.hidden_size} · weights: {scheme}, seed {self.seed}"
+        rounded = "" if self.dtype == "float64" else f" · in {self.dtype}"
+        return f"H = {self.hidden_size} · weights: {scheme}, seed {self.seed}{rounded}"
 
 
 def caption_of(models: Sequence[Model]) -> str:

@@ -42,23 +42,23 @@ SUBJECTS = {
     "states": Subject(
         "How much of the gradient reaches each earlier step?",
         "‖∂L/∂h‖ and ‖∂L/∂c‖",
-        r"\frac{\partial L}{\partial s_{t-1}} = \left(\frac{\partial s_t}{\partial s_{t-1}}\right)^{\!\top}"
-        r"\frac{\partial L}{\partial s_t} + \left.\frac{\partial L}{\partial s_{t-1}}\right|_{\text{read}}"
+        r"\dfrac{\partial L}{\partial s_{t-1}} = \left(\dfrac{\partial s_t}{\partial s_{t-1}}\right)^{\!\top}"
+        r"\dfrac{\partial L}{\partial s_t} + \left.\dfrac{\partial L}{\partial s_{t-1}}\right|_{\text{read}}"
         r",\quad s = h \text{ or } (h, c)",
         "∂L/∂sₜ₋₁ = (∂sₜ/∂sₜ₋₁)⊤ ∂L/∂sₜ + what the loss itself reads of sₜ₋₁, s = h or (h, c)",
     ),
     "inputs": Subject(
         "How strongly does the loss react to each input?",
         "saliency ‖∂L/∂xₜ‖",
-        r"\frac{\partial L}{\partial x_t} = W_{ih}^{\top} \frac{\partial L}{\partial a_t}"
+        r"\dfrac{\partial L}{\partial x_t} = W_{ih}^{\top} \dfrac{\partial L}{\partial a_t}"
         r",\quad a_t = W_{ih} x_t + \dots",
         "∂L/∂xₜ = W_ih⊤ ∂L/∂aₜ, aₜ = W_ih xₜ + …",
     ),
     "weights": Subject(
         "What does each time step add to the gradient of W_hh?",
         "‖(∂L/∂W_hh)ₜ‖",
-        r"\frac{\partial L}{\partial W_{hh}} = \sum_{t=1}^{T}"
-        r"\left(\frac{\partial L}{\partial W_{hh}}\right)_{\!t}"
+        r"\dfrac{\partial L}{\partial W_{hh}} = \sum_{t=1}^{T}"
+        r"\left(\dfrac{\partial L}{\partial W_{hh}}\right)_{\!t}"
         r",\quad t: \text{only the } W_{hh} \text{ of step } t \text{ moves}",
         "∂L/∂W_hh = Σₜ (∂L/∂W_hh)ₜ, t: only the W_hh of step t moves",
     ),
@@ -70,9 +70,10 @@ LOSSES = {
         "L = Σₜ 1⊤hₜ/√H",
     ),
 }
+VISIBLE = 0.05  # of a decade: lines closer than this are one
 STEP = Formula(
-    r"\left\lVert \frac{\partial h_t}{\partial h_{t-1}} \right\rVert_2 = \sigma_{\max}\!\left("
-    r"\frac{\partial h_t}{\partial h_{t-1}}\right), \text{ the same for } c_t \text{; the other state held}",
+    r"\left\lVert \dfrac{\partial h_t}{\partial h_{t-1}} \right\rVert_2 = \sigma_{\max}\!\left("
+    r"\dfrac{\partial h_t}{\partial h_{t-1}}\right), \text{ the same for } c_t \text{; the other state held}",
     "‖∂hₜ/∂hₜ₋₁‖ = its largest singular value, the same for cₜ; the other state held",
 )
 
@@ -105,11 +106,11 @@ def gradient_norms(
         y_title += " / its own largest"
         said.append("each curve divided by its own largest value: only shapes can be compared, not heights")
         drawn, full = [_relative(curve) for curve in drawn], [_relative(curve) for curve in full]
-    seen = [_named(curve, own) for curve, own in zip(full, drawn, strict=True)] if lost else []
+    seen = [apart for one, own in zip(full, drawn, strict=False) if (apart := _apart(one, own))]
     setting = Setting(
         floor=LOST_FLOOR if lost else log_axis.FLOOR,
         limits={} if relative or not lost else LIMITS,
-        lost={(curve.cell, curve.state): curve for curve in seen},
+        lost={(curve.cell, curve.state): curve for curve in full},
     )
     last = [f"{c.name} {log_axis.number(c.at(int(c.steps_back.max())), setting.floor)}" for c in drawn]
     latex, plain = LOSSES[loss]
@@ -164,11 +165,21 @@ def _relative(curve: Curve) -> Curve:
     return replace(curve, log_norm=curve.log_norm - (finite.max() if len(finite) else 0.0))
 
 
-def _named(full: Curve, own: Curve) -> Curve:
-    """The float64 curve beside its float32 one: named only where they end apart."""
-    far = int(own.steps_back.max())
-    apart = abs(full.at(far) - own.at(far)) > 0.01
-    return replace(full, called=f"{own.name} in float64" if apart else "", quiet=not apart)
+def _apart(full: Curve, own: Curve) -> Curve | None:
+    """The float64 curve where it is seen to leave its float32 one, and a step around; None if nowhere."""
+    with np.errstate(invalid="ignore"):  # both may be 0, or beyond all floats
+        differs = (full.log_norm != own.log_norm) & ~(np.abs(full.log10 - own.log10) < VISIBLE)
+    near = differs | np.append(differs[1:], False) | np.append(False, differs[:-1])
+    if not near.any():
+        return None
+    named = bool(differs[np.argmax(own.steps_back)])
+    return replace(
+        full,
+        steps_back=full.steps_back[near],
+        log_norm=full.log_norm[near],
+        called=f"{own.name} in float64",
+        quiet=not named,
+    )
 
 
 def _table(curves: Sequence[Curve], lost: Sequence[Curve], relative: bool) -> Columns:

@@ -115,7 +115,7 @@ def edge_layers(x: alt.X, y: alt.Y, color: alt.Color) -> list[alt.Chart]:
     beyond = alt.Chart().transform_filter("datum.beyond == 'below' || datum.beyond == 'above'")
     return [
         edges.mark_rule(strokeDash=[2, 3]).encode(y=y),
-        edges.mark_text(align="right", dy=-8, fontSize=13).encode(x=alt.value("width"), y=y, text="label:N"),
+        edges.mark_text(align="right", dy=-14, fontSize=13).encode(x=alt.value("width"), y=y, text="label:N"),
         beyond.mark_point(filled=True, size=50, opacity=1).encode(
             x=x,
             y=y,

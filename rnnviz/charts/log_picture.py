@@ -18,9 +18,11 @@ from rnnviz.charts import log_axis
 from rnnviz.charts.figure import Columns, layered
 from rnnviz.charts.log_curves import PLAIN, STYLES, Curve, Setting, crossings
 from rnnviz.charts.rows import Rows, of
+from rnnviz.charts.seed_curves import CROSS
 from rnnviz.charts.theme import CELL, domain
 
 BACK = "steps back from the end, T − t"
+SHORT = 1e-6  # of a decade: float32 misses a norm of 1 by this, which is to have its tick
 NAMES = ("kind", "cell", "style", "piece", "alone", "back", "place", "beyond", "label")
 
 
@@ -45,10 +47,10 @@ def columns_of(curves: Sequence[Curve], setting: Setting = PLAIN) -> Columns:
     _add_rules(rows, edges, limits, setting)
     if lanes:
         underflow = any(_underflows(curve, setting).any() for curve in curves)
-        top = max(lanes.values()) + 0.5 * _pitch(low, high)
+        top = max(lanes.values()) + 0.6 * _pitch(low, high)
         rows.add(1, kind="lane", place=top, label="0: underflow" if underflow else "exactly 0")
         rows.add(1, kind="deepest", place=min(lanes.values()) - 0.4 * _pitch(low, high))
-    ticks = log_axis.ticks(low, high) if len(everywhere) or limits else {}
+    ticks = log_axis.ticks(low - SHORT, high + SHORT) if len(everywhere) or limits else {}
     rows.add(len(ticks), kind="tick", place=list(ticks), label=list(ticks.values()))
     return rows.columns
 
@@ -71,14 +73,14 @@ def _pitch(low: float, high: float) -> float:
 def _lanes(curves: Sequence[Curve], low: float, high: float) -> dict[tuple[str, str], float]:
     """Where each curve's zeros stand: one below the other, so that none hides another."""
     zero = dict.fromkeys((c.cell, c.state) for c in curves if np.isneginf(c.log_norm).any())
-    return {key: low - (k + 1.6) * _pitch(low, high) for k, key in enumerate(zero)}
+    return {key: low - (k + 2.2) * _pitch(low, high) for k, key in enumerate(zero)}
 
 
 def _underflows(curve: Curve, setting: Setting) -> NDArray[np.bool_]:
     """Where a curve is 0 and float64 is not, (N,)."""
     zero = np.isneginf(curve.log_norm)
     full = setting.lost.get((curve.cell, curve.state))
-    return zero & False if full is None or full is curve else zero & ~np.isneginf(full.log_norm)
+    return zero & False if full is None or curve.thin else zero & ~np.isneginf(full.log_norm)
 
 
 def _add_curve(
@@ -94,7 +96,10 @@ def _add_curve(
     places = np.where(zero, lane if lane is not None else np.nan, places)
     # A line ends where a zero comes, and where one point is alone it takes a dot to be seen.
     drawn = np.isfinite(places) & ~zero
-    neighbours = np.append(False, drawn[:-1]) | np.append(drawn[1:], False)
+    gap = np.append(False, np.abs(np.diff(curve.steps_back)) != 1)
+    neighbours = (np.append(False, drawn[:-1]) & ~gap) | (
+        np.append(drawn[1:], False) & ~np.append(gap[1:], True)
+    )
     full = setting.lost.get((curve.cell, curve.state))
     underflow = _underflows(curve, setting)
     labels = [
@@ -104,7 +109,7 @@ def _add_curve(
             curve.steps_back.tolist(),
             logs.tolist(),
             underflow.tolist(),
-            (full or curve).log10.tolist(),
+            (curve if full is None or curve.thin else full).log10.tolist(),
             strict=True,
         )
     ]
@@ -113,7 +118,7 @@ def _add_curve(
         kind=kinds.tolist(),
         cell=curve.cell,
         style=curve.style or curve.state,
-        piece=np.cumsum(zero).tolist(),
+        piece=np.cumsum(zero | gap).tolist(),
         alone=(drawn & ~neighbours).tolist(),
         back=curve.steps_back.tolist(),
         place=places.tolist(),
@@ -174,7 +179,7 @@ def skeleton(y_title: str, one: bool = False) -> dict[str, Any]:
         .mark_point(filled=True, size=50, opacity=1)
         .encode(x=x, y=y, color=color),
         of("zero")
-        .mark_point(shape="cross", angle=45, size=26, filled=True, opacity=0.9)
+        .mark_point(shape=CROSS, size=28, strokeWidth=1.5, filled=False, opacity=1)
         .encode(x=x, y=y, color=color),
         every.mark_point(size=90, opacity=0, filled=True).encode(
             x=x, y=y, tooltip=alt.Tooltip(text, title=" ")
@@ -185,7 +190,7 @@ def skeleton(y_title: str, one: bool = False) -> dict[str, Any]:
         *log_axis.edge_layers(x, y, color),
         of("lane").mark_rule(strokeWidth=1.5).encode(y=y),
         of("lane")
-        .mark_text(align="left", dx=6, dy=11, fontSize=13, fontWeight=600)
+        .mark_text(align="left", dx=6, dy=-9, fontSize=13, fontWeight=600)
         .encode(x=at_left, y=y, text=text),
         of("limit").mark_rule(strokeDash=[6, 3]).encode(y=y),
         of("limit").mark_text(align="left", dx=6, dy=-8, fontSize=13).encode(x=at_left, y=y, text=text),

@@ -106,8 +106,8 @@ def products(curves: Sequence[Curve], bounds: Sequence[Bound], caption: str) -> 
 def _formula(skips: bool) -> Formula:
     past, plain = ("1 + ", "1 + ") if skips else ("", "")
     return Formula(
-        r"\frac{\partial h_T}{\partial h_t} = \left.\prod_{k=T}^{t+1} \frac{\partial s_k}{\partial s_{k-1}}"
-        r"\right|_{h,h},\quad \text{RNN: } \left\lVert \frac{\partial h_T}{\partial h_t} \right\rVert_2 \le "
+        r"\dfrac{\partial h_T}{\partial h_t} = \left.\prod_{k=T}^{t+1} \dfrac{\partial s_k}{\partial s_{k-1}}"
+        r"\right|_{h,h},\quad \text{RNN: } \left\lVert \dfrac{\partial h_T}{\partial h_t} \right\rVert_2 \le "
         rf"\left({past}\max\varphi'\,\sigma_{{\max}}(W_{{hh}})\right)^{{T-t}}",
         f"∂h_T/∂hₜ = Π ∂sₖ/∂sₖ₋₁ from T to t + 1, its part from h to h; RNN: ‖∂h_T/∂hₜ‖₂ ≤ "
         f"({plain}max φ′ · σ_max(W_hh))^(T − t)",
@@ -138,8 +138,8 @@ def direct_paths(pairs: Sequence[tuple[Curve, Curve]], without: Sequence[str], c
         formula=Formula(
             r"\text{direct: } \max_{\text{unit}} \prod_{k=t+1}^{T} f_k \text{ (LSTM)},\;"
             r"\prod z_k \text{ or } 1 - z_k \text{ (GRU)},\; 1 \text{ (residual)},\quad "
-            r"\text{full: } \left\lVert \frac{\partial c_T}{\partial c_t} \right\rVert_2,\;"
-            r"\left\lVert \frac{\partial h_T}{\partial h_t} \right\rVert_2",
+            r"\text{full: } \left\lVert \dfrac{\partial c_T}{\partial c_t} \right\rVert_2,\;"
+            r"\left\lVert \dfrac{\partial h_T}{\partial h_t} \right\rVert_2",
             "direct: largest over units of Π fₖ (LSTM), of Π of what z keeps (GRU), 1 (residual); "
             "full: ‖∂c_T/∂cₜ‖₂, ‖∂h_T/∂hₜ‖₂",
         ),
@@ -154,7 +154,7 @@ def lags_said(T: int) -> list[int]:
 def ratio(one: Curve, other: Curve, lag: int) -> str:
     """How many times the other a curve is."""
     if other.at(lag) == -np.inf:
-        return "as" if one.at(lag) == -np.inf else "∞"
+        return "0/0" if one.at(lag) == -np.inf else "∞"
     return log_axis.number(one.at(lag) - other.at(lag))
 
 

@@ -71,5 +71,11 @@ def choose() -> Asked:
         loss,
         T,
         f"{caption_of(models)} · loss reads {read} · {signal.caption} · T = {T}",
-        {"T": T, "H": first.hidden_size, **dict(first.scheme_options), "seed": first.seed},
+        {
+            "T": T,
+            "H": first.hidden_size,
+            **dict(first.scheme_options),
+            "seed": first.seed,
+            **({} if first.dtype == Model.dtype else {"dtype": first.dtype}),
+        },
     )

@@ -72,6 +72,9 @@ def _products(asked: Asked) -> None:
     models, source = asked.models, asked.source
     curves = [flow_cached.product_curve(model, source) for model in models]
     bounds = [bound for model in models if (bound := flow_cached.bound(model, source))]
-    figure = products(curves, bounds, asked.said)
-    code = partial(product_script, models, source, figure.title, asked.said)
+    caption = asked.said
+    if models[0].dtype == "float32":
+        caption += " · its steps’ Jacobians multiplied in float64, their size kept in logs"
+    figure = products(curves, bounds, caption)
+    code = partial(product_script, models, source, figure.title, caption)
     layout.figure(figure, asked.configuration, code)

@@ -43,11 +43,14 @@ def _direct(asked: Asked) -> None:
     pairs = [pair for _, pair in found if pair]
     figure = direct_paths(pairs, [title for title, pair in found if not pair], asked.said)
     lag = lags_said(asked.T)[-1]
-    said = "; ".join(f"{full.name} is {ratio(full, direct, lag)} times" for full, direct in pairs)
+    said = ", ".join(
+        f"{ratio(full, direct, lag)} times the direct path for {full.cell_title} {full.state}"
+        for full, direct in pairs
+    )
     st.markdown(
         "**No.** The product of the gates is the *direct* path alone. The gates themselves read the hidden "
         "state before, and so the change also travels through them: the full Jacobian has these paths too, "
-        f"and they do not cancel. Over {lag} steps, of its direct path, {layout.escape(said)}."
+        f"and they do not cancel. Over {lag} step{'s' * (lag > 1)} it is {layout.escape(said)}."
     )
     code = partial(direct_script, models, source, figure.title, asked.said)
     layout.figure(figure, asked.configuration, code)
