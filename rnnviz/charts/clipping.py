@@ -37,28 +37,24 @@ def clipped_entries(
         caption: the configuration and seed.
     """
     N = len(sizes["plain"])
-    ranks = ranks_drawn(N)
     rows = Rows(NAMES)
-    lines = []
-    for remedy, title in TITLES.items():
-        with np.errstate(divide="ignore"):
-            logs = np.log(sizes[remedy][ranks - 1])
-        places = [f"entry {rank} of {N}" for rank in ranks.tolist()]
-        lines.append(Line(remedy, title, np.log10(ranks), logs, places))
     largest = sizes["plain"][0]
     near = bool(0 < largest < np.inf and theta <= 10 * largest)  # far above everything it would hide it all
-    add_lines(rows, lines, also=[log10(theta)] if near else [])
+    add_lines(rows, _lines(sizes), also=[log10(theta)] if near else [])
     if near:
         rows.add(1, kind="theta", place=log10(theta), label=f"θ = {theta:g}")
     decades = [10**k for k in range(len(str(N)))]
     rows.add(len(decades), kind="rank", x=[log10(v) for v in decades], label=[f"{v:,}" for v in decades])
     cut = int((sizes["plain"] > theta).sum())
     title = "What does clipping do to the entries of dL/dW_hh?"
-    above = "" if near else f" · θ = {theta:g} lies far above every entry"
+    odd = int((~np.isfinite(sizes["plain"])).sum())
+    notes = [said, f"{cut:,} of {N:,} entries above θ"]
+    notes += [f"θ = {theta:g} lies far above every entry"] if not near and not odd else []
+    notes += [f"{odd:,} entries are no finite number"] if odd else []
     return Figure(
         stem="clipping",
         title=title,
-        caption=f"{said} · {cut:,} of {N:,} entries above θ{above} · {caption}",
+        caption=" · ".join([*notes, caption]),
         description=f"{title} {cell_title}, log axes, {N} entries by size, largest first: "
         + ", ".join(f"{t} {log_axis.number(_power(sizes[r][0]))}" for r, t in TITLES.items())
         + f". {cut} entries are above θ = {theta:g}; {said}.",
@@ -73,6 +69,15 @@ def clipped_entries(
         height=360,
         formula=FORMULA,
     )
+
+
+def _lines(sizes: dict[str, NDArray[np.float64]]) -> list[Line]:
+    N = len(sizes["plain"])
+    ranks = ranks_drawn(N)
+    said = [f"entry {rank} of {N}" for rank in ranks.tolist()]
+    with np.errstate(divide="ignore"):
+        logs = {remedy: np.log(sizes[remedy][ranks - 1]) for remedy in TITLES}
+    return [Line(remedy, title, np.log10(ranks), logs[remedy], said) for remedy, title in TITLES.items()]
 
 
 def ranks_drawn(N: int) -> NDArray[np.int64]:

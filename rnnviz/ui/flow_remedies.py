@@ -158,6 +158,8 @@ def _run(asked: Asked, model: Model) -> str:
 def said(clipped: Clipped) -> str:
     """The norms before and after, and how far the direction has turned."""
     norms, cosines = clipped.norms, clipped.cosines
+    if not np.isfinite(norms["plain"]):
+        return f"‖g‖ over all parameters: {say(norms['plain'])}"
     after = (f"by {way} {say(norms[way])} (cosine {cosines[way]:.4f})" for way in ("norm", "value"))
     return f"‖g‖ over all parameters: unclipped {say(norms['plain'])}, {', '.join(after)}"
 
@@ -168,6 +170,8 @@ def say(value: float) -> str:
     >>> say(7945000.0), say(0.1), say(1.259e-08)
     ('7.945e6', '0.1', '1.259e-8')
     """
+    if not np.isfinite(value):
+        return log_axis.number(value)
     mantissa, e, exponent = f"{value:.4g}".partition("e")
     return f"{mantissa}e{int(exponent)}" if e else mantissa
 
@@ -188,7 +192,7 @@ def answer(plain: Logs, clipped: Clipped, theta: float, guess: str) -> str:
     if ends is None:
         return begin + "Every step adds exactly 0 here, and clipping adds nothing to it."
     if not np.isfinite(norm):
-        return begin + f"Here ‖g‖ is {log_axis.number(norm)}: there is nothing left to clip."
+        return begin + f"Here ‖g‖ is {say(norm)}: there is nothing left to clip."
     first, last = ends
     before, after = (_ratio(logs, first, last) for logs in (plain, plain + np.log(clipped.scale)))
     shares = f"step {first} adds {before} times what step {last} adds"
