@@ -1,7 +1,7 @@
 """Small recurrent cells with one or two numbers of state and weights that a person can read.
 
-A gate that is to stay open or shut has a bias of ±40: σ(40) is exactly 1 in float64, and what σ(-40) lets
-through is lost in rounding.
+A gate that is to stay open or shut has a bias of ±40: σ(40) is exactly 1 in float64, and σ(-40) is
+4e-18.
 """
 
 from __future__ import annotations
@@ -165,11 +165,11 @@ def _lstm(f: float, w_g: float, u_g: float, low: float, high: float, words: str,
 
 _PRESETS: dict[str, dict[str, tuple[System, ...]]] = {
     "latch": {
-        "rnn": (_rnn(_TANH, (1.0, -1.0), _HOLD, _SQUARE, "Each unit holds itself up and the other down."),),
+        "rnn": (_rnn(_TANH, (2.0, -2.0), _HOLD, _SQUARE, "Each unit holds itself up and the other down."),),
         "lstm": (
-            _lstm(HALF, 1.0, 2.0, -3.0, 3.0, "Half of c is lost at each step, and tanh(2h + u) is written."),
+            _lstm(HALF, 2.0, 2.0, -3.0, 3.0, "Half of c is lost at each step, and tanh(2h + 2u) is written."),
         ),
-        "gru": (_gru((1.0, -1.0), _HOLD, HALF, "As in the RNN; with z = ½ each step goes half the way."),),
+        "gru": (_gru((2.0, -2.0), _HOLD, HALF, "As in the RNN; with z = ½ each step goes half the way."),),
     },
     "counter": {
         "rnn": (
