@@ -63,7 +63,8 @@ _PICTURES = """() => {
 _COUNT = """count => document.querySelectorAll("[data-testid=stVegaLiteChart] :is(svg, canvas)").length
   + Boolean(STEPPER?.querySelector(".headline")?.textContent) >= count""".replace("STEPPER", STEPPER)
 
-AT_FIRST = {"/cliff": 1, "/lab": 1, "/far": 1, "/runs": 0}  # pictures that a page shows at least; the others two
+# Charts that a page shows at least; the others two.
+AT_FIRST = {"/cliff": 1, "/lab": 1, "/far": 1, "/runs": 0}
 
 
 def open_link(page: Page, link: str, charts: bool = True) -> None:

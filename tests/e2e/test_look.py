@@ -55,12 +55,19 @@ _OVERFLOW = """() => {
   return wide
 }""".replace("STEPPER", STEPPER)
 
-_INKS = """() => [...document.querySelectorAll("[data-testid=stVegaLiteChart] svg text")]
-  .filter(el => el.textContent.trim() && Number(getComputedStyle(el).opacity))  // 0: it would overlap
-  .map(el => {
-    const style = getComputedStyle(el)
-    return [el.textContent, style.fill, Number(style.fillOpacity) * Number(style.opacity)]
-  })"""
+# Words on a picture have a rim, the same words in one colour beneath them: it is their ground, if it is wide.
+_INKS = """() => {
+  const texts = [...document.querySelectorAll("[data-testid=stVegaLiteChart] svg text")]
+    .filter(el => el.textContent.trim() && Number(getComputedStyle(el).opacity))  // 0: it would overlap
+  const place = el => el.textContent + el.closest("svg").id + el.getAttribute("transform")
+  const isRim = el => getComputedStyle(el).stroke === getComputedStyle(el).fill
+    && parseFloat(getComputedStyle(el).strokeWidth) >= 3
+  const rims = new Map(texts.filter(isRim).map(el => [place(el), getComputedStyle(el).fill]))
+  return texts.filter(el => !isRim(el)).map(el => {
+    const style = getComputedStyle(el), alpha = Number(style.fillOpacity) * Number(style.opacity)
+    return [el.textContent, style.fill, alpha, rims.get(place(el)) ?? null]
+  })
+}"""
 
 
 # The letter in the cursor's tab stands on ink; what a sub-step leaves out is dim.
@@ -98,9 +105,10 @@ def misfits(page: Page) -> list[str]:
     """What leaves its place, and what cannot be read on its ground."""
     wrong: list[str] = page.evaluate(_OVERFLOW)
     ground = page.locator(".stApp").evaluate("el => getComputedStyle(el).backgroundColor")
-    for text, ink, opacity in page.evaluate(_INKS) + page.evaluate(_STEPPER_INKS):
-        if contrast(ink, ground) < 3 or opacity < 0.99:
-            wrong.append(f"“{text}” {ink} on {ground} has {contrast(ink, ground):.2f}:1, α {opacity}")
+    for text, ink, opacity, *rim in page.evaluate(_INKS) + page.evaluate(_STEPPER_INKS):
+        under = next(filter(None, rim), ground)
+        if contrast(ink, under) < 3 or opacity < 0.99:
+            wrong.append(f"“{text}” {ink} on {under} has {contrast(ink, under):.2f}:1, α {opacity}")
     return wrong
 
 
