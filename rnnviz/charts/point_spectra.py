@@ -159,8 +159,9 @@ def _skeleton() -> dict[str, Any]:
         of("name").mark_text(**beside).encode(x=_px(left), y=down, text=text),
         of("chosen name").mark_text(**beside, fontWeight=700).encode(x=_px(left), y=down, text=text),
         of("mark").mark_text(baseline="top", dy=8).encode(x=at, y=bottom, text=text),
+        # From the left: centred it would reach beyond the edge while a file's size is still being found.
         of("circle")
-        .mark_text(baseline="top", dy=8)
-        .encode(x=middle, y=bottom, text=alt.value("● |λ| ≤ 1 fades or stays · ◇ |λ| > 1 grows")),
+        .mark_text(align="left", baseline="top", dy=8)
+        .encode(x=none, y=bottom, text=alt.value("● |λ| ≤ 1 fades or stays · ◇ |λ| > 1 grows")),
     ]
     return layered(layers, padding={"right": 12, "top": 8, "bottom": 8, "left": 8})

@@ -28,7 +28,7 @@ def _with(name: str, **changes: Any) -> Control:
 
 MANY: dict[str, Control] = {
     "cell": Choice(
-        "dyn_many_cell", "Cell", "RNN", options={spec.title: name for name, spec in CELLS.items()}
+        "dyn_many_cell", "Cell", "LSTM", options={spec.title: name for name, spec in CELLS.items()}
     ),
     **controls.option_controls("dyn_many"),
     "driven": Choice(
@@ -40,8 +40,8 @@ MANY: dict[str, Control] = {
     ),
     **controls.input_controls("dyn_many", "Sine", 60),
     **_MODEL,
-    "radius": _with("radius", default=1.8),
-    "seed": _with("seed", default=40, help="Draws the weights, the first state and the noise."),
+    "radius": _with("radius", default=2.8),
+    "seed": _with("seed", default=9, help="Draws the weights, the first state and the noise."),
     "point": Number("dyn_many_point", "Fixed point", 1, "Whose eigenvalues are drawn.", 1, MOST, 1),
 }
 

@@ -1,13 +1,16 @@
 """Dynamics, the tabs Many units and Machines: every machine, bad input, links; numbers are the engine's."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 import torch
 
+from rnnviz.charts.theme import vega_config
 from rnnviz.engine import CELLS, fixed_points, init_params, unroll
 from rnnviz.experiment import Input, Model
+from rnnviz.export import chart_svg
 from rnnviz.machine_script import count_script, tape_script
 from rnnviz.machines import MACHINES, machine
 from rnnviz.machines.trials import count_trial
@@ -198,9 +201,9 @@ def test_every_cell_alone_and_fed_and_small(cell, link):
     [
         {"radius": 0.0},
         {"radius": 3.0, "H": 64, "T": 400},
-        {"activation": "identity", "init": "Orthogonal", "gain": 3.0, "T": 400},
-        {"activation": "ReLU", "init": "Orthogonal", "gain": 3.0, "T": 400, "driven": "fed"},
-        {"init": "Identity", "activation": "ReLU"},
+        {"cell": "RNN", "activation": "identity", "init": "Orthogonal", "gain": 3.0, "T": 400},
+        {"cell": "RNN", "activation": "ReLU", "init": "Orthogonal", "gain": 3.0, "T": 400, "driven": "fed"},
+        {"cell": "RNN", "init": "Identity", "activation": "ReLU"},
         {"point": 48},
     ],
 )
@@ -258,17 +261,29 @@ def test_the_page_s_table_is_that_of_the_default_setting():
     at = at_many()
     check_whole(at, count=1)
     shown = at.table[0].value
-    spec = CELLS["rnn"].with_options(activation="tanh")
-    params = init_params(spec, 1, 16, 40, "scaled", radius=1.8)
-    rng = torch.Generator().manual_seed(40)
-    first = 2 * torch.rand(1, 16, generator=rng, dtype=torch.float64) - 1
+    spec = CELLS["lstm"]
+    params = init_params(spec, 1, 16, 9, "scaled", radius=2.8, forget_bias=1.0)
+    rng = torch.Generator().manual_seed(9)
+    first = 2 * torch.rand(1, 32, generator=rng, dtype=torch.float64) - 1
     x = torch.zeros(60, 1, 1, dtype=torch.float64)
-    path = unroll(spec, params, x, {"h": first}).states["h"][:, 0]
+    states = unroll(spec, params, x, {"h": first[:, :16], "c": first[:, 16:]}).states
+    path = torch.cat([states["h"][:, 0], states["c"][:, 0]], 1)
     again = fixed_points(spec, params, x[0, 0], torch.cat([path, -path]))
     sizes = {f"{v:.3g}" for v in again.eigenvalues.abs().amax(1).tolist()}
-    assert len(shown) == 3
+    assert len(shown) == 5
     assert sizes & set(shown["max |λ|"])
-    assert float(shown["residual"].max()) < 1e-12
+    assert all(float(residual) < 1e-12 for residual in shown["residual"])
+    # The path ends at one of them.
+    ends = state_space(Setting(Model("lstm", (), 16, 9, "scaled", (("radius", 2.8),), 1.0), None, 60))
+    torch.testing.assert_close(ends.path, path, rtol=0, atol=1e-12)
+    assert (ends.fixed.points - path[-1]).norm(dim=1).min() < 0.1
+
+
+def test_a_file_of_the_spectra_begins_at_its_edge():
+    fig = many.spectra(SETTINGS[1], 1, "c")
+    svg = chart_svg(fig.standalone(), config=vega_config()).decode()
+    title = re.search(r'role-title"><g transform="translate\((-?[0-9.]+),', svg)
+    assert abs(float(title[1])) < 5
 
 
 SETTINGS = [
