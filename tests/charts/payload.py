@@ -190,6 +190,7 @@ AFFINE = lambda names: {k: [f"Wx_{k}", f"Uh_{k}", f"b_{k}"] for k in names}
 MIX = ["z", "h_prev", "z", "n"]
 TERMS = {
     "rnn": AFFINE("h"),
+    "rnn-residual": {"g": ["Wx_h", "Uh_h", "b_h"], "h": ["h_prev", "g"]},
     "lstm": {**AFFINE("figo"), "c": ["f", "c_prev", "i", "g"], "h": ["o", "c"]},
     "gru-after": {**AFFINE("rz"), "n": ["Wx_n", "b_n", "r", "Uh_n"], "h": MIX},
     "gru-before": {**AFFINE("rzn"), "h": MIX},
@@ -201,10 +202,16 @@ KEEPS, TAKES = "h_t=z_t⊙h_{t−1}+(1−z_t)⊙n_t", "h_t=(1−z_t)⊙h_{t−1}
 AFTER = "n_t=tanh(W_nx_t+b_n+r_t⊙(U_nh_{t−1}+b'_n))"
 BEFORE = "n_t=tanh(W_nx_t+U_n(r_t⊙h_{t−1})+b_n)"
 R, Z = SQUASHED("r", "σ"), SQUASHED("z", "σ")
+ADDED = "h_t=h_{t−1}+g_t"
 WRITTEN = {
     "rnn-tanh": ["h_t=tanh(Wx_t+Uh_{t−1}+b)"],
     "rnn-relu": ["h_t=max(0,Wx_t+Uh_{t−1}+b)"],
+    "rnn-sigmoid": ["h_t=σ(Wx_t+Uh_{t−1}+b)"],
     "rnn-identity": ["h_t=(Wx_t+Uh_{t−1}+b)"],
+    "rnn-tanh-residual": ["g_t=tanh(Wx_t+Uh_{t−1}+b)", ADDED],
+    "rnn-relu-residual": ["g_t=max(0,Wx_t+Uh_{t−1}+b)", ADDED],
+    "rnn-sigmoid-residual": ["g_t=σ(Wx_t+Uh_{t−1}+b)", ADDED],
+    "rnn-identity-residual": ["g_t=(Wx_t+Uh_{t−1}+b)", ADDED],
     "lstm": [
         SQUASHED("f", "σ"),
         SQUASHED("i", "σ"),
@@ -224,7 +231,13 @@ LINES = {
     "lstm": {("c_prev", "fc"), ("fc", "c"), ("c", "c_next")},
     "gru": {("h_prev", "kept"), ("kept", "h"), ("h", "h_next")},
     "rnn": set(),
+    "rnn-residual": {("h_prev", "h"), ("h", "h_next")},
 }
+
+
+def kind_of(spec):
+    """A cell's name, and its connection where that is another than usual."""
+    return f"{spec.name}-residual" if ("connection", "residual") in spec.options else spec.name
 
 
 def terms_of(spec, run):
