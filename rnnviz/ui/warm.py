@@ -26,12 +26,14 @@ def _warm() -> None:
 
     from rnnviz import export  # noqa: F401
     from rnnviz.experiment import Input
-    from rnnviz.ui import cached, controls, flow_cached
+    from rnnviz.ui import cached, controls, flow_cached, flow_remedies_cached, flow_spectrum_cached
 
     source = Input("impulse", 3)
     for model in controls.model_of_each_cell():
         cached.warm(model, source)
         flow_cached.warm(model, source)
+        flow_spectrum_cached.warm(model, source)
+        flow_remedies_cached.warm(model, source)
     # Streamlit walks every object after each run; what will never be freed need not be walked.
     gc.collect()
     gc.freeze()
