@@ -12,8 +12,8 @@ from rnnviz.script import indent, zero_states
 _COLUMNS = ("cell", "state", "steps_back", "norm", "log10_norm")
 _START = '''
 def show(cell, state, logs):
-    """One row a lag, from logarithms."""
-    for lag, log in enumerate(logs):
+    """One row a lag, from logarithms; the first step, the longest lag, comes first."""
+    for lag, log in reversed(list(enumerate(logs))):
         norm = math.exp(log) if not log > 709 else math.inf
         print(cell, state, lag, repr(norm), repr(log / math.log(10)), sep=",")
 
@@ -81,9 +81,11 @@ def _direct(spec: CellSpec) -> str:
     sources = Sources("", ("Gates",), ("x", "t", "T", "B", "D", "H"))
     gates = "{" + ", ".join(f'"{name}": {name}' for name in spec.gate_names) + "}"
     kept = sources.call(spec.direct, gates)
+    # `Gates` is a name for dict that only annotations read, which stay text.
+    imports = sources.imports.replace("from builtins import Gates", "").strip()
     return f"""{jacobians(spec)}
 # What a state is multiplied by on its direct path, gates as they are
-{sources.imports.strip()}
+{imports}
 
 {chr(10).join(sources.blocks)}
 

@@ -16,7 +16,7 @@ from rnnviz.ui.state import Control, Fold
 
 CONTROLS: dict[str, Control] = {
     "answer": Fold(
-        "flow_answer",
+        "flow_gates",
         "Is the gradient of an LSTM the product of its forget gates? Guess, then open.",
         False,
         icon=":material/help:",

@@ -22,8 +22,9 @@ TEXT = "the clouds"
 PAGES = {
     "cell": f"/cell?cell_text={TEXT.replace(' ', '%20')}&cell_t=4&cell_H=5",
     "flow": "/flow?flow_T=30&flow_H=6&flow_radius=1.5",
+    "why": "/flow?flow_tab=Why&flow_T=30&flow_H=6&flow_radius=1.5",
 }
-FIGURES = {"strips": "cell", "unit": "cell", "gradient-norms": "flow", "step-norms": "flow"}
+FIGURES = {"strips": "cell", "unit": "cell", "gradient-norms": "flow", "step-norms": "why"}
 Table = list[dict[str, str]]
 
 

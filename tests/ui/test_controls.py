@@ -4,11 +4,16 @@ import pytest
 
 from rnnviz.engine import CELLS, SCHEMES
 from rnnviz.experiment import Input
-from rnnviz.ui import controls, flow_controls, layout
+from rnnviz.ui import controls, flow_controls, flow_far, flow_remedies, flow_spectrum, flow_why, layout
 from rnnviz.ui.state import Choice, Control, Fold, Number, Switch, Text
 
 TABLES = {"cell": controls.CELL, "flow": flow_controls.FLOW}
-ALL = [layout.PRESENT, *(control for table in TABLES.values() for control in table.values())]
+TABS = (flow_far, flow_why, flow_spectrum, flow_remedies)
+ALL = [
+    layout.PRESENT,
+    *(control for table in TABLES.values() for control in table.values()),
+    *(control for tab in TABS for control in tab.CONTROLS.values()),
+]
 each = pytest.mark.parametrize("control", ALL, ids=lambda control: control.key)
 # What can be held depends on the cell: tests/pages looks at it for each.
 FIXED = [control for control in ALL if control.key != "cell_hold"]
