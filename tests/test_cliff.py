@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rnnviz.charts.cliff_records import Way
-from rnnviz.cliff import POINTS, Descent, Runner, Unit, descend, ends_on, grid, surface, wall
+from rnnviz.cliff import POINTS, Descent, Runner, Unit, descend, ends, ends_on, grid, surface, wall
 
 BOX = {"sigmoid": ((3.5, 5.5), (-3.25, -1.25)), "tanh": ((0.5, 2.5), (-1.5, 0.5))}
 UNITS = [Unit(phi, T, y) for phi in BOX for T, y in ((2, 0.7), (50, 0.7), (100, 0.05))]
@@ -60,6 +60,30 @@ def test_the_surface_and_its_gradient_are_the_papers(unit):
         assert (E, *slopes) == pytest.approx(by_autograd(unit, w, b), rel=1e-8, abs=1e-12)
 
 
+@units
+def test_one_unit_is_the_engines_network_of_one_unit(unit):
+    w, b = (v.flatten()[::7] for v in torch.meshgrid(*grid(BOX[unit.activation]), indexing="xy"))
+    network, found = Runner(unit).ends(w, b), ends(unit, w, b)
+    calm = torch.hypot(network.dw, network.db) < 50
+    assert calm.sum() > 1000
+    for name in ("h", "dw", "db"):
+        torch.testing.assert_close(
+            getattr(found, name)[calm], getattr(network, name)[calm], rtol=1e-9, atol=1e-12
+        )
+
+
+def test_a_networks_bits_do_not_depend_on_how_many_run_at_once():
+    w, b = (torch.linspace(*side, 132, dtype=torch.float64) for side in BOX["sigmoid"])
+    runner = Runner(Unit())
+    together = runner.ends(w, b)
+    for count in (1, 2, 5, 17):
+        few = runner.ends(w[:count], b[:count])
+        assert torch.equal(
+            torch.stack([few.h, few.dw, few.db]),
+            torch.stack([together.h, together.dw, together.db])[:, :count],
+        )
+
+
 def test_the_grid_covers_its_window_with_w_along_rows():
     unit, box = UNITS[1], BOX["sigmoid"]
     ground = whole(unit)
@@ -101,7 +125,7 @@ def test_no_wall_where_nothing_repels():
 
 def test_where_float64_cannot_stay_on_the_wall_no_gradient_is_claimed():
     line = wall(Unit("tanh", 100), ((-4.0, 4.0), (-4.0, 4.0)))
-    h = Runner(Unit("tanh", 100)).ends(torch.tensor(line.w), torch.tensor(line.b)).h.numpy()
+    h = ends(Unit("tanh", 100), torch.tensor(line.w), torch.tensor(line.b)).h.numpy()
     lost = np.isnan(line.norm)
     assert 0 < lost.sum() < len(lost)
     assert (np.abs(h[lost] - math.tanh(0.5)) > 1e-4).all()

@@ -196,7 +196,10 @@ def _slider(surface: Surface, ways: Sequence[Way], lift: float, dark: bool) -> d
     return {
         "active": last,
         "steps": steps,
-        "currentvalue": {"prefix": "the balls after update ", "font": {"size": 15}},
+        "currentvalue": {
+            "prefix": "the balls after update ",
+            "font": {"size": 16, "color": palette(dark)["text"]},
+        },
         "pad": {"l": 12, "r": 12, "b": 8, "t": 0},
         "len": 0.94,
         "x": 0.02,

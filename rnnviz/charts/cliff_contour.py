@@ -114,8 +114,8 @@ def _add_way(rows: Rows, labels: Labels, way: Way, surface: Surface, since: int)
     last = len(way.w) - 1
     for k in sorted(here, key=lambda k: (k not in (0, last), k % 10 != 0, k % 5 != 0, k)):
         if (k in (0, last) or k % 5 == 0) and labels.free(float(way.w[k]), float(way.b[k])):
-            name = "start" if k == 0 else f"{k}"
-            rows.add(1, kind="number", way=kind, x=float(way.w[k]), y=float(way.b[k]), label=name)
+            what, name = ("number", f"{k}") if k else ("start", "start")
+            rows.add(1, kind=what, way=kind, x=float(way.w[k]), y=float(way.b[k]), label=name)
     for one in exits(way, surface.box)[:1]:
         (left, right), _ = surface.box
         side = "right of" if one.at[0] < (left + right) / 2 else "left of"
@@ -203,6 +203,7 @@ def _skeleton() -> dict[str, Any]:
         *written("value", 13),
         *written("wall name", 14, align="right", dx=-14, dy=16),
         *written("number", 13, dy=-14, fontWeight=600),
+        *written("start", 13, align="left", dx=12, dy=4, fontWeight=600),
         of("exit").mark_point(filled=True, size=160, shape="cross", opacity=1).encode(x=x, y=y, color=color),
         *written("exit", 14, align="left", dx=12, dy=16, fontWeight=600),
         *_key(color, dash, shape),

@@ -143,7 +143,7 @@ def test_the_specification_stays_while_sliders_move(ground, ways):
 
 def test_words_stand_apart_and_inside(ground, ways):
     figure = contour(ground, wall(UNIT, BOX), ways, FORMULA, "caption")
-    words = [*rows_of(figure, "number"), *rows_of(figure, "value")]
+    words = [*rows_of(figure, "start"), *rows_of(figure, "number"), *rows_of(figure, "value")]
     assert {"start", "60"} <= {row["label"] for row in words}
     low, size = np.array([3.5, -3.25]), 2.0
     at = (np.array([[row["x"], row["y"]] for row in words]) - low) / size
