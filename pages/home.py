@@ -3,7 +3,7 @@
 import streamlit as st
 
 from rnnviz.ui import layout, state, stepper
-from rnnviz.ui.pages import CELL, FAR, FLOW, LAB, Page
+from rnnviz.ui.pages import CELL, CLIFF, DYNAMICS, FAR, FLOW, LAB, ONE, Page
 
 RUN = {"cell_init": "Spectral radius", "cell_radius": "1.5"}
 VIEWS: tuple[tuple[Page, str, str, dict[str, str]], ...] = (
@@ -26,6 +26,12 @@ VIEWS: tuple[tuple[Page, str, str, dict[str, str]], ...] = (
         },
     ),
     (
+        ONE,
+        "One weight, worked out by hand",
+        "The lecture's sum, a bar a term: push w over 1, and see who decides.",
+        {"one_w": "1.1"},
+    ),
+    (
         FLOW,
         "Vanishing",
         "The same loss, three cells: where does the gradient fall below what a float can hold?",
@@ -42,6 +48,18 @@ VIEWS: tuple[tuple[Page, str, str, dict[str, str]], ...] = (
         "The forget gate as a motorway",
         "Raise its bias, and the cell state carries the gradient home.",
         {"flow_fbias": "5"},
+    ),
+    (
+        CLIFF,
+        "A wall in the error",
+        "One unit, two parameters: gradient descent meets the cliff, with clipping and without.",
+        {"cliff_lr": "1"},
+    ),
+    (
+        DYNAMICS,
+        "A network that counts",
+        "An LSTM that knows aⁿbⁿ exactly, stepped with weights that a person wrote.",
+        {"dyn_tab": "Machines", "dyn_mach_name": "Counter for aⁿbⁿ, an LSTM"},
     ),
     (
         LAB,
@@ -70,7 +88,7 @@ layout.header(
 run = (layout.ASSETS / "home.bin").read_bytes()
 stepper.stepper(run, key="living")
 
-for row in (VIEWS[:3], VIEWS[3:6], VIEWS[6:]):
+for row in (VIEWS[:3], VIEWS[3:6], VIEWS[6:9], VIEWS[9:]):
     for column, (page, title, sentence, query) in zip(st.columns(3), row, strict=True):
         with column, st.container(border=True, height="stretch"):
             st.page_link(page.file, label=f"**{title}**", icon=page.icon, query_params=query)

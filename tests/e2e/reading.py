@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Locator, Page
 
+from rnnviz.ui.pages import PAGES
 from tests.e2e.browser import settle
 
 # The stepper stands in a shadow root, which document.querySelector does not enter.
@@ -131,6 +132,16 @@ def take(page: Page, group: str, value: str) -> None:
     """Press one of a group of the stepper's buttons, and wait until the link has followed."""
     page.locator(f".stepper .{group} button[data-value='{value}']").click()
     linger(page)
+
+
+def turn_to(page: Page, title: str) -> None:
+    """Go to a page by the menu, through its group where it stands in one."""
+    (group,) = [known.group for known in PAGES if known.title == title]
+    if group:
+        page.get_by_test_id("stTopNavSection").filter(has_text=group).click()
+        page.get_by_role("menuitem").filter(has_text=title).click()
+    else:
+        page.get_by_role("link", name=title, exact=True).click()
 
 
 def linger(page: Page) -> None:

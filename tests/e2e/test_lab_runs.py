@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e import test_look as look
 from tests.e2e.browser import settle, shot
-from tests.e2e.reading import open_link, pictures, sentences, wait_for_pictures
+from tests.e2e.reading import open_link, pictures, sentences, turn_to, wait_for_pictures
 from tests.e2e.serve import ROOT, Server, start_server
 
 SMALL = "lab_T_adding=10&lab_seeds=2&lab_steps=200&lab_stop=last+step&lab_H=4&lab_B=5"
@@ -98,9 +98,9 @@ def test_a_run_survives_being_left_and_belongs_to_its_browser(browser: Browser, 
             page.wait_for_timeout(100)
         assert len(seen) >= 4, seen  # it moves by itself
         link = page.url
-        page.get_by_role("link", name="Gradient flow").click()
+        turn_to(page, "Gradient flow")
         wait_for_pictures(page, 2)
-        page.get_by_role("link", name="Memory lab").click()
+        turn_to(page, "Memory lab")
         expect(page.get_by_text(re.compile(r"Step \d.* of 20,000"))).to_be_visible()
         page.close()
         page = mine.new_page()

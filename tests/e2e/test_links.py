@@ -19,6 +19,7 @@ from tests.e2e.reading import (
     sentences,
     step,
     take,
+    turn_to,
     type_in,
     unfold,
     wait_for_pictures,
@@ -157,7 +158,7 @@ def test_a_page_left_and_found_again_is_as_it_was(page: Page) -> None:
     step(page, *["ArrowLeft"] * 8)
     held = controls(page)
     assert held["cell_t"] == "9"
-    page.get_by_role("link", name="Gradient flow").click()
+    turn_to(page, "Gradient flow")
     settle(page, 400)
     expect(page.get_by_role("heading", level=1)).to_have_text("Gradient flow")
     assert sentences(page) == []

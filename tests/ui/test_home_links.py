@@ -7,13 +7,32 @@ import pytest
 import streamlit as st
 
 from rnnviz import home_record
-from rnnviz.ui import controls, flow_controls, lab_controls, stepper, sweep_controls
-from rnnviz.ui.pages import CELL, FAR, FLOW, LAB, PAGES, Page
+from rnnviz.ui import (
+    cliff_controls,
+    controls,
+    dyn_controls,
+    dyn_machines,
+    flow_controls,
+    lab_controls,
+    one_weight_controls,
+    stepper,
+    sweep_controls,
+)
+from rnnviz.ui.pages import CELL, CLIFF, DYNAMICS, FAR, FLOW, LAB, ONE, PAGES, Page
 from tests.pages.visit import check_whole, values, visit
 
-TABLES = {CELL: controls.CELL, FLOW: flow_controls.FLOW, LAB: lab_controls.LAB, FAR: sweep_controls.FAR}
+TABLES = {
+    CELL: controls.CELL,
+    FLOW: flow_controls.FLOW,
+    LAB: lab_controls.LAB,
+    FAR: sweep_controls.FAR,
+    ONE: one_weight_controls.ONE,
+    CLIFF: cliff_controls.CLIFF,
+    DYNAMICS: {**dyn_controls.DYN, **dyn_machines.MACHINES},
+}
 # A lecture run in the lab: two curves, a sequence, two of gradients, their reach, before and after.
-PICTURES = {CELL: 2, FLOW: 2, LAB: 7, FAR: 1}
+# The cliff's surface is Plotly's, and not among those that are counted; a machine has a stepper and its tape.
+PICTURES = {CELL: 2, FLOW: 2, LAB: 7, FAR: 1, ONE: 1, CLIFF: 1, DYNAMICS: 2}
 
 
 def prepared() -> tuple[tuple[Page, str, str, dict[str, str]], ...]:
@@ -43,7 +62,8 @@ def test_a_link_says_only_what_its_page_knows(page: Page, title: str, sentence: 
 def test_a_link_opens_without_a_word_and_holds_every_value(page, title, sentence, query) -> None:
     at = visit(page, **query)
     check_whole(at, count=PICTURES[page])
-    shown = {key: str(value) for key, value in values(at).items()}
+    held = {key: at.session_state[key] for key in query if key not in values(at)}
+    shown = {key: str(value) for key, value in (values(at) | held).items()}
     assert {key: float(v) if is_number(v) else v for key, v in query.items()} == {
         key: float(shown[key]) if is_number(shown[key]) else shown[key] for key in query
     }
