@@ -64,7 +64,7 @@ for weight, states in zip(w.tolist(), torch.stack(last, 1).tolist()):
 # At each h, the w for which it stands still: bisection, as f is monotone in w
 h = {_levels(system)}
 h = h[h.abs() > 1e-9]
-left, right = torch.full_like(h, {-d.W_SPAN}), torch.full_like(h, {d.W_SPAN})
+left, right = torch.full_like(h, {-d.W_REACH}), torch.full_like(h, {d.W_REACH})
 at_left, at_right = step(left, h) - h, step(right, h) - h
 sign = torch.where(at_left <= 0, 1.0, -1.0)
 for _ in range({d.BISECTIONS}):

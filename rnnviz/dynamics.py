@@ -18,6 +18,7 @@ from rnnviz.systems import System
 Floats = NDArray[np.float64]
 
 W_SPAN, W_STEPS = 5.0, 200  # a bifurcation diagram goes from -W_SPAN to W_SPAN in so many steps
+W_REACH = 8.0  # branches are followed so far, past the diagram's edge
 TRANSIENT, KEPT = 400, 16  # steps of an orbit that are left out, and those that are shown
 LEVELS = 480  # of h, on each side of the middle, for which a branch's w is solved
 SQUASHED = 12.0  # of a bounded state they are tanh of what goes so far
@@ -25,6 +26,7 @@ BISECTIONS = 55
 ASIDE = 1e-7  # how far from a point its neighbours are asked for their slopes
 STARTS = 21  # of Newton's method, along each axis of the window
 FIELD = 15  # arrows along each axis
+AREA = 0.05  # share of a grid that is more than a line
 CONTOUR = 100  # points of the grid that nullclines are looked for on, along each axis
 
 
@@ -141,8 +143,8 @@ class _Family:
         return self._kernel.backward(one).d_states["h"][0, :, 0, 0].numpy().copy()
 
     def solve(self, h: Floats) -> Floats:
-        """The w within the diagram at which h stands still, (N,) -> (N,); NaN where there is none."""
-        low, high = np.full_like(h, -W_SPAN), np.full_like(h, W_SPAN)
+        """The w within reach at which h stands still, (N,) -> (N,); NaN where there is none."""
+        low, high = np.full_like(h, -W_REACH), np.full_like(h, W_REACH)
         at_low, at_high = self.step(low, h) - h, self.step(high, h) - h
         there = at_low * at_high <= 0
         sign = np.where(at_low <= 0, 1.0, -1.0)
@@ -167,7 +169,8 @@ class Plane:
     Attributes:
         field: points on a grid, (N,2).
         change: f(s) - s there, (N,2).
-        nullclines: for each number of the state, the lines on which a step leaves it, (·,2) each.
+        nullclines: for each number of the state, the lines on which a step leaves it, (·,2) each; none
+            where a whole area is left as it is.
         fixed: where both stay.
     """
 
@@ -193,14 +196,14 @@ def _nullclines(system: System, u: float) -> tuple[tuple[Floats, ...], tuple[Flo
     points, step = grid(system, CONTOUR), map_of(system, u)
     x, y = points[::CONTOUR, 0], points[:CONTOUR, 1]
     gap = (image(system, u, points) - points).reshape(CONTOUR, CONTOUR, 2)
-    first, second = (
-        tuple(
-            _onto(step, k, np.asarray(line))
-            for line in contourpy.contour_generator(x, y, gap[..., k].T, line_type="Separate").lines(0.0)
-        )
-        for k in (0, 1)
-    )
-    return first, second
+    found: list[tuple[Floats, ...]] = []
+    for k in (0, 1):
+        # Where a whole area stays as it is, a contour would be no more than the area's edge.
+        area = (gap[..., k] == 0).mean() > AREA
+        contours = contourpy.contour_generator(x, y, gap[..., k].T, line_type="Separate")
+        lines = [] if area else contours.lines(0.0)
+        found.append(tuple(_onto(step, k, np.asarray(line)) for line in lines))
+    return found[0], found[1]
 
 
 def _onto(step: StepMap, k: int, line: Floats) -> Floats:

@@ -68,12 +68,13 @@ for _ in range(100):
 
 # One of each group that came together, the one of the smallest gap
 gap = step(s) - s
-order = [k for k in gap.abs().amax(1).argsort(stable=True).tolist()
-         if gap[k].abs().max() <= 1e-11 * (1 + s[k].abs().max())]
-kept = []
-for k in order:
-    if not kept or ((s[kept] - s[k]).abs().amax(1) / (1 + s[k].abs().max())).min() > 1e-6:
-        kept.append(k)
+good = gap.abs().amax(1) <= 1e-11 * (1 + s.abs().amax(1))
+left, kept = [k for k in gap.abs().amax(1).argsort(stable=True).tolist() if good[k]], []
+while left:
+    best = s[left[0]]
+    near = (s - best).abs().amax(1) <= 1e-6 * (1 + best.abs().max())
+    kept.append(left[0])
+    left = [k for k in left if not near[k]]
 kept.sort(key=lambda k: (s[k] / 1e-6).round().tolist())
 points = s[kept]
 gaps, slopes = step(points) - points, jacobian(points)

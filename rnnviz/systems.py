@@ -21,6 +21,7 @@ Options = tuple[tuple[str, str], ...]
 Window = tuple[tuple[float, float], ...]  # from where to where each axis of a picture goes
 
 BOUNDED, SHARE, FREE = (-1.2, 1.2), (-0.2, 1.2), (-6.0, 6.0)
+SAID = {"relu": "ReLU"}
 WINDOWS = {"tanh": BOUNDED, "sigmoid": SHARE, "relu": FREE, "identity": FREE}
 
 
@@ -92,7 +93,7 @@ class System:
     def title(self) -> str:
         """The cell with the φ that it has, if any."""
         phi = dict(self.options).get("activation")
-        return f"{self.spec.title} ({phi})" if phi else self.spec.title
+        return f"{self.spec.title} ({SAID.get(phi, phi)})" if phi else self.spec.title
 
 
 def one_rnn(activation: str, w: float, b: float) -> System:
@@ -169,7 +170,14 @@ _PRESETS: dict[str, dict[str, tuple[System, ...]]] = {
         "lstm": (
             _lstm(HALF, 2.0, 2.0, -3.0, 3.0, "Half of c is lost at each step, and tanh(2h + 2u) is written."),
         ),
-        "gru": (_gru((2.0, -2.0), _HOLD, HALF, "As in the RNN; with z = ½ each step goes half the way."),),
+        "gru": (
+            _gru(
+                (2.0, -2.0),
+                _HOLD,
+                HALF,
+                "Each unit holds itself up and the other down; with z = ½ a step goes half the way.",
+            ),
+        ),
     },
     "counter": {
         "rnn": (

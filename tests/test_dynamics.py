@@ -349,3 +349,10 @@ def test_tiles_cover_the_window_without_overlap():
     area = (squares["right"] - squares["left"]) * (squares["above"] - squares["below"])
     assert math.isclose(area.sum(), 2.4 * 15.0)
     assert len({*zip(squares["s1"].tolist(), squares["s2"].tolist(), strict=True)}) == 49 * 49
+
+
+def test_where_an_area_stays_there_is_no_line():
+    assert dynamics.plane(preset("counter", "rnn"), 0.0).nullclines == ((), ())
+    (line,), none = dynamics.plane(preset("counter", "lstm"), 0.0).nullclines
+    assert none == ()
+    np.testing.assert_allclose(line[:, 0], np.tanh(line[:, 1]), atol=1e-12)

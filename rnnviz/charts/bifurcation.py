@@ -75,7 +75,7 @@ def bifurcation(
         title=TITLE,
         caption=f"{caption} · fixed points: solid where stable, dashed where not · "
         f"dots: the last {last.shape[1]} steps of each orbit{ran_off}",
-        description=f"{TITLE} {_words(*branch)}{ran_off}.",
+        description=f"{TITLE} {_words((float(w[0]), float(w[-1])), *branch)}{ran_off}.",
         spec=_skeleton(low, high, float(w[0]), float(w[-1])),
         data=rows.columns,
         table=_table(w, last, branch),
@@ -114,7 +114,9 @@ def _add_branches(rows: Rows, w: Floats, h: Floats, slope: Floats, piece: NDArra
         rows.add(1, kind="branch", role="map", x=float(w[k]), y=float(h[k]), piece=part, stability=kind)
 
 
-def _words(w: Floats, h: Floats, slope: Floats, piece: NDArray[np.int64]) -> str:
+def _words(ends: tuple[float, float], w: Floats, h: Floats, slope: Floats, piece: NDArray[np.int64]) -> str:
+    seen = (w >= ends[0]) & (w <= ends[1])
+    w, slope = w[seen], slope[seen]
     if not len(w):
         return "No fixed point lies in the picture"
     stability = np.array(stability_of(slope))

@@ -62,10 +62,11 @@ def phase_plane(
     inside = _within(at, window)
     middle = sum(window[0]) / 2
     add_points(rows, fixed, np.where(inside[:, None], at, np.nan), middle, labels, fixed.kinds)
+    length = f"at {part:.2g} of its length" if part < 1 else "in full"
     return Figure(
         stem="phase-plane",
         title=TITLE,
-        caption=f"{caption} · {count_words(fixed)} · arrows: f(s) − s at {part:.2g} of its length",
+        caption=f"{caption} · {count_words(fixed)} · arrows: f(s) − s {length}",
         description=f"{TITLE} {' '.join(reversed(said))} "
         + ("; ".join(labels) + "." if labels and len(labels) < 9 else f"{count_words(fixed)}."),
         spec=_skeleton(axes, *(tuple(ends) for ends in window)),

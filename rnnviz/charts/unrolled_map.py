@@ -105,6 +105,11 @@ def _add_loop(rows: Rows, u: float) -> None:
         rows.add(1, kind="tip", role="point", x=LOOP, y=bottom - 0.034, turn=0)
 
 
+def _sized(part: float) -> alt.ExprRef:
+    """The area of a mark that is as high as a part of the picture: a file's is lower than the screen's."""
+    return alt.ExprRef(f"pow({part} * height, 2)")
+
+
 @cache
 def _skeleton() -> dict[str, Any]:
     bare = alt.Scale(domain=[0, 1], nice=False)
@@ -117,13 +122,13 @@ def _skeleton() -> dict[str, Any]:
         of("edge").mark_rule(strokeWidth=1.8).encode(**at, x2="x2:Q", y2="y2:Q", color=color()),
         of("curve").mark_line(strokeWidth=1.8).encode(**at, order="n:Q", detail="line:N", color=color()),
         of("tip")
-        .mark_point(shape="triangle", filled=True, size=70, opacity=1)
+        .mark_point(shape="triangle", filled=True, size=_sized(0.014), opacity=1)
         .encode(**at, color=color(), angle=alt.Angle("turn:Q").scale(None)),
         of("state")
-        .mark_point(shape="circle", filled=False, size=1500, strokeWidth=2.2, opacity=1)
+        .mark_point(shape="circle", filled=False, size=_sized(0.066), strokeWidth=2.2, opacity=1)
         .encode(**at, color=color()),
         of("map")
-        .mark_point(shape="square", filled=False, size=1150, strokeWidth=2.2, opacity=1)
+        .mark_point(shape="square", filled=False, size=_sized(0.062), strokeWidth=2.2, opacity=1)
         .encode(**at, color=color()),
         of("state name").mark_text(**bold).encode(**ink),
         of("map name").mark_text(fontStyle="italic", **bold).encode(**ink),

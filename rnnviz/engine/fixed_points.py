@@ -212,18 +212,15 @@ def merged(s: Tensor, gaps: Tensor, apart: float) -> tuple[Tensor, Tensor]:
     Returns:
         (P,S) in lexical order of the coordinates, and how many fell together in each, (P,).
     """
-    order = gaps.abs().amax(1).argsort(stable=True) if len(s) else torch.arange(0)
+    left = gaps.abs().amax(1).argsort(stable=True) if len(s) else torch.arange(0)
     kept: list[int] = []
     counts: list[int] = []
-    for k in order.tolist():
-        if kept:
-            distance = (s[kept] - s[k]).abs().amax(1) / (1 + s[k].abs().max())
-            near = int(distance.argmin())
-            if distance[near] <= apart:
-                counts[near] += 1
-                continue
-        kept.append(k)
-        counts.append(1)
+    while len(left):
+        best = s[left[0]]
+        near = (s[left] - best).abs().amax(1) <= apart * (1 + best.abs().max())
+        kept.append(int(left[0]))
+        counts.append(int(near.sum()))
+        left = left[~near]
     rounded = (s[kept] / max(apart, 1e-300)).round() if kept else s
     lexical = sorted(range(len(kept)), key=lambda k: rounded[k].tolist())
     return s[[kept[k] for k in lexical]], torch.tensor([counts[k] for k in lexical], dtype=torch.int64)

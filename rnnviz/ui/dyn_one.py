@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import streamlit as st
@@ -47,7 +48,7 @@ def draw() -> None:
             configuration,
             partial(cobweb_script, system, u, h0, T, dyn_cached.CURVE, web.title, web.caption),
         )
-    found = dyn_cached.bifurcation(system, u, h0)
+    found = dyn_cached.bifurcation(replace(system, U=(*system.U[:-1], (0.0,))), u, h0)  # of every weight
     branch = (found.branch_w, found.branch_h, found.slope, found.piece)
     turned = bifurcation((low, high), found.w, found.last, branch, w, BRANCH, about)
     with right:

@@ -176,7 +176,8 @@ def test_every_preset_is_a_numpy_loop(kind, cell, u):
     drawn = arrows[["x2", "y2"]].to_numpy() - arrows[["x", "y"]].to_numpy()
     part = float((drawn * change).sum() / (change * change).sum())
     np.testing.assert_allclose(drawn, part * change, atol=1e-9)
-    assert f"at {part:.2g} of its length" in captions(at)[0]
+    length = "in full" if math.isclose(part, 1.0) else f"at {part:.2g} of its length"
+    assert f"f(s) − s {length}" in captions(at)[0]
     for k, role in enumerate(("map", "second")):
         line = of(plane, "null")
         for s in line[line["role"] == role][["x", "y"]].to_numpy()[::9]:
