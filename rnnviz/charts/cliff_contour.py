@@ -47,7 +47,7 @@ def contour(surface: Surface, wall: Wall, ways: Sequence[Way], formula: Formula,
         labels.keep_clear(np.column_stack([way.w, way.b])[way.inside(surface.box)])
     for way in sorted(ways, key=lambda way: way.clip is None):  # the dashed one above
         _add_way(rows, labels, way, surface, apart(ways) if way.clip is None else 0)
-    _add_wall(rows, labels, wall)
+    _add_wall(rows, labels, wall, surface)
     _add_levels(rows, labels, surface, wall)
     _add_legend(rows, surface)
     title = "The same from above: where is it steep, and where does each way lead?"
@@ -79,7 +79,7 @@ def _add_levels(rows: Rows, labels: Labels, surface: Surface, wall: Wall) -> Non
             rows.add(1, kind="value", x=place[0], y=place[1], label=f"{level:g}")
 
 
-def _add_wall(rows: Rows, labels: Labels, wall: Wall) -> None:
+def _add_wall(rows: Rows, labels: Labels, wall: Wall, surface: Surface) -> None:
     """The line where x₀ repels, in the colours of its own gradient, and its name at its far end."""
     if len(wall.w) < 2:
         return
@@ -90,14 +90,16 @@ def _add_wall(rows: Rows, labels: Labels, wall: Wall) -> None:
     rows.add(len(x) - 1, kind="wall", x=x[:-1], x2=x[1:], y=y[:-1], y2=y[1:], shade=shades[1:])
     labels.keep_clear(np.column_stack([wall.w, wall.b]))
     k = len(wall.w) - 1
-    rows.add(1, kind="wall name", x=float(wall.w[k]), y=float(wall.b[k]), label="x₀ repels: the wall")
+    steepest = wall.steepest()
+    name = "x₀ repels" if steepest and steepest[0] <= surface.steepest()[0] else "x₀ repels: the wall"
+    rows.add(1, kind="wall name", x=float(wall.w[k]), y=float(wall.b[k]), label=name)
 
 
 def apart(ways: Sequence[Way]) -> int:
-    """The first update after which the ways are not where the first of them is; 0 for one alone."""
+    """The first update after which the ways are not all in one place; 0 for one alone, N+1 for never."""
     first, *others = ways
-    same = [(first.w == way.w) & (first.b == way.b) for way in others]
-    return int(np.logical_and.reduce(same).argmin()) if same and not np.all(same) else 0
+    same = np.logical_and.reduce([(first.w == way.w) & (first.b == way.b) for way in others])
+    return int(np.append(same, False).argmin()) if others else 0
 
 
 def _add_way(rows: Rows, labels: Labels, way: Way, surface: Surface, since: int) -> None:

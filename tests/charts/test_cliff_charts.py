@@ -132,6 +132,17 @@ def table_of(ways, name):
     return np.concatenate([getattr(way, name) for way in ways])
 
 
+def test_ways_that_never_part_are_marked_once_and_a_gentle_slope_is_no_wall():
+    unit = Unit(steps=2)
+    box = surface(ends_on(unit, BOX), unit.target, BOX)
+    both = descend(unit, [Descent(4.75, -1.5, 0.5), Descent(4.75, -1.5, 0.5, 10.0)], 9)
+    figure = contour(box, wall(unit, BOX), both, FORMULA, "caption")
+    assert apart(both) == 10
+    assert apart(both[:1]) == 0
+    assert {row["way"] for row in rows_of(figure, "update")} == {"clipped"}
+    assert [row["label"] for row in rows_of(figure, "wall name")] == ["x₀ repels"]
+
+
 def test_the_specification_stays_while_sliders_move(ground, ways):
     line = wall(UNIT, BOX)
     one = contour(ground, line, ways, FORMULA, "caption")
