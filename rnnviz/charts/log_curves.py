@@ -107,11 +107,14 @@ def crossings(log_norm: NDArray[np.float64]) -> NDArray[np.intp]:
 def table_of(curves: Sequence[Curve], **more: str) -> Columns:
     """Every curve's numbers, one below the other; ``more`` are columns that say one thing of all."""
     counts = [len(curve.steps_back) for curve in curves]
+    logs = np.concatenate([curve.log_norm for curve in curves])
+    with np.errstate(over="ignore"):  # infinite where floats end; the logarithm beside it goes on
+        norms = np.exp(logs)
     return {
         "cell": np.repeat([curve.cell for curve in curves], counts),
         "state": np.repeat([curve.state for curve in curves], counts),
         **{name: np.full(sum(counts), value) for name, value in more.items()},
         "steps_back": np.concatenate([curve.steps_back for curve in curves]),
-        "norm": np.exp(np.concatenate([curve.log_norm for curve in curves])),
-        "log10_norm": np.concatenate([curve.log10 for curve in curves]),
+        "norm": norms,
+        "log10_norm": logs / log(10),
     }
