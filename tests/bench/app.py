@@ -30,6 +30,13 @@ QUIET = ["--server.headless=true", "--browser.gatherUsageStats=false", "--browse
 RUN = ["run", "app.py"]
 PAGES = {
     "Gradient flow, a step of the radius": ("/flow", "flow_radius"),
+    **{
+        f"Gradient flow at T = 200, {tab}": (
+            f"/flow?flow_T=200&flow_tab={tab.replace(' ', '+')}",
+            "flow_radius",
+        )
+        for tab in ("How far", "Why", "Spectrum", "Remedies")
+    },
     "Inside the cell, a step of the forget bias": ("/cell?cell_input=Noise&cell_T=100", "cell_fbias"),
 }
 PARTS = ("key to request", "server", "front end")

@@ -43,16 +43,19 @@ class GRU(Stacked):
         self.d_weights.append(torch.empty_like(W_n))
         self.C_n, self.flip = (new(*self.C.shape[:-1], H) for _ in range(2))
         self._one = like.new_ones(())  # flip: 1 - z
-        h, d_h = self.states["h"].unbind(0), self.d_states["h"].unbind(0)
-        U, V, A = self.U.unbind(0)[:-1], inputs.unbind(0), self.A.unbind(0)
-        r, z, n = (gate.unbind(0) for gate in self.gates().values())
-        opening = [a[..., : 2 * H] for a in A]  # r and z
-        self._steps = list(zip(U, V, A, opening, r, z, n, h[:-1], h[1:], strict=True))
-        U_T, V_T = [u.mT for u in U], [v.mT for v in V]
+        d_h, r, z = self.d_states["h"].unbind(0), *(self.gates()[k].unbind(0) for k in "rz")
+        U_T, V_T = [u.mT for u in self.U.unbind(0)[:-1]], [v.mT for v in inputs.unbind(0)]
         self._back = list(zip(U_T, V_T, d_h[1:], d_h[:-1], r, z, strict=True))
         blocks = (self._block(self.C, k).unbind(0) for k in range(self.blocks))
         parts = (self.C.unbind(0), self.C_n.unbind(0), self.flip.unbind(0), *blocks)
         self._slopes = list(zip(*parts, strict=True))
+
+    def _forth(self) -> list[tuple[Tensor, ...]]:
+        h, A = self.states["h"].unbind(0), self.A.unbind(0)
+        opening = [a[..., : 2 * self.shape.H] for a in A]  # r and z
+        gates = (gate.unbind(0) for gate in self.gates().values())
+        parts = (self.U.unbind(0)[:-1], self._into_n.unbind(0), A, opening, *gates, h[:-1], h[1:])
+        return list(zip(*parts, strict=True))
 
     @abstractmethod
     def _inputs_of_n(self) -> Tensor:

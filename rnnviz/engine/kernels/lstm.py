@@ -32,36 +32,22 @@ class LSTM(Stacked):
         return {name: self._block(self.A, k) for k, name in enumerate(NAMES)}
 
     def _fit(self, like: Tensor) -> None:
-        h, c = (self.states[name].unbind(0) for name in ("h", "c"))
+        H, f = self.shape.H, self.gates()["f"].unbind(0)
         d_h, d_c = (self.d_states[name].unbind(0) for name in ("h", "c"))
-        H = self.shape.H
         self.tanh_c = like.new_empty(self.states["c"][1:].shape)
         self.C_c = like.new_empty(*self.C.shape[:-1], H)  # ∂h_t/∂c_t at fixed o
         self._two = like.new_full((), 2.0)
-        gates = self.gates()
-        i, f, g, o = (gates[name].unbind(0) for name in NAMES)
-        A = self.A.unbind(0)
-        opening = [a[..., : 2 * H] for a in A]  # i and f
-        self._steps = list(
-            zip(
-                self.U.unbind(0)[:-1],
-                A,
-                opening,
-                i,
-                f,
-                g,
-                o,
-                c[:-1],
-                c[1:],
-                self.tanh_c.unbind(0),
-                h[1:],
-                strict=True,
-            )
-        )
         U_T = [U.mT for U in self.U.unbind(0)]
         self._back = list(zip(U_T[:-1], d_h[1:], d_h[:-1], d_c[1:], d_c[:-1], f, strict=True))
         slopes = (self._block(self.C, k).unbind(0) for k in range(4))
         self._slopes = list(zip(self.C.unbind(0), *slopes, self.C_c.unbind(0), strict=True))
+
+    def _forth(self) -> list[tuple[Tensor, ...]]:
+        h, c, A = self.states["h"].unbind(0), self.states["c"].unbind(0), self.A.unbind(0)
+        gates = (gate.unbind(0) for gate in self.gates().values())
+        opening = [a[..., : 2 * self.shape.H] for a in A]  # i and f
+        parts = (self.U.unbind(0)[:-1], A, opening, *gates, c[:-1], c[1:], self.tanh_c.unbind(0), h[1:])
+        return list(zip(*parts, strict=True))
 
     def _pack(self, params: Params) -> None:
         super()._pack(params)

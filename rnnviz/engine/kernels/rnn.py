@@ -40,12 +40,19 @@ class RNN(Stacked):
         return {"g": self.A} if self._skips else {}
 
     def _fit(self, like: Tensor) -> None:
-        h, a = self.states["h"].unbind(0), self.A.unbind(0)
-        value = a if self._skips else h[1:]  # where φ leaves what it gives
-        self._steps = list(zip(self.U.unbind(0)[:-1], a, value, h[:-1], h[1:], strict=True))
+        value = self._value().unbind(0)
         U_T, d_h = [U.mT for U in self.U.unbind(0)], self.d_states["h"].unbind(0)
         self._back = list(zip(U_T[:-1], value, d_h[1:], d_h[:-1], strict=True))
         self._slopes = self.C.unbind(0)
+
+    def _value(self) -> Tensor:
+        """Where φ leaves what it gives, (T,K,B,H)."""
+        return self.A if self._skips else self.states["h"][1:]
+
+    def _forth(self) -> list[tuple[Tensor, ...]]:
+        h = self.states["h"].unbind(0)
+        parts = (self.U.unbind(0)[:-1], self.A.unbind(0), self._value().unbind(0), h[:-1], h[1:])
+        return list(zip(*parts, strict=True))
 
     def _pack(self, params: Params) -> None:
         super()._pack(params)
@@ -75,7 +82,7 @@ class RNN(Stacked):
     def _coefficients(self, start: int, stop: int) -> None:
         slope = SLOPES.get(self._activation)
         if slope:
-            value = self.A[start:stop] if self._skips else self.states["h"][start + 1 : stop + 1]
+            value = self._value()[start:stop]
             one = self.U[start:stop, ..., -1:]
             slope(one.expand_as(value), value, grad_input=self.C[: stop - start])
 

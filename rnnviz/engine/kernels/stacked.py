@@ -71,6 +71,7 @@ class Stacked(ABC):
         self._shape: Shape | None = None
         self._window = 0
         self._kept: list[Tensor] = []
+        self._steps: list[tuple[Tensor, ...]] = []
 
     @property
     def shape(self) -> Shape:
@@ -99,6 +100,7 @@ class Stacked(ABC):
                 else:
                     value[0].zero_()
             self._pack(params)
+            self._steps = self._steps or self._forth()
             self._run()
         return dict(self.states)
 
@@ -161,7 +163,11 @@ class Stacked(ABC):
 
     @abstractmethod
     def _fit(self, like: Tensor) -> None:
-        """Cut the cell's own buffers for `shape`."""
+        """Cut the cell's own buffers for `shape`, and what each step back works on out of them."""
+
+    @abstractmethod
+    def _forth(self) -> list[tuple[Tensor, ...]]:
+        """What each step forward works on, cut when there is a first one: a run that is adopted has none."""
 
     @abstractmethod
     def _run(self) -> None:
@@ -197,7 +203,7 @@ class Stacked(ABC):
     def _allocate(self, shape: Shape, params: Params, like: Tensor) -> None:
         T, K, B, D, H = shape[:5]
         G, new = self.blocks, like.new_empty
-        self._shape = shape
+        self._shape, self._steps = shape, []
         self.U = like.new_ones(T + 1, K, B, H + D + 1)
         self.A = new(T, K, B, G * H)  # pre-activations, then what the cell makes of them
         self.weights = [like.new_zeros(K, H + D + 1, G * H)]
