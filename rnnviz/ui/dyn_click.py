@@ -26,7 +26,7 @@ def clickable(fig: Figure, window: Window) -> None:
     They are on the screen alone: files are free of them.
     """
     st.markdown(f"##### {layout.escape(fig.title)}")
-    shown = layout._on_screen(fig)
+    shown = layout.on_screen(fig)
     spec = {
         **shown,
         "layer": [*shown["layer"], _hit(fig.spec["layer"][0]["encoding"])],
@@ -40,7 +40,7 @@ def clickable(fig: Figure, window: Window) -> None:
         on_select=partial(_picked, fig.stem),
         selection_mode=[PICK],
     )
-    layout._caption(fig)
+    layout.words_under(fig)
 
 
 @lru_cache(maxsize=16)

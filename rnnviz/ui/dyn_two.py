@@ -60,10 +60,10 @@ def draw() -> None:
     )
     with left:
         clickable(fig, system.window)
-        layout._exports(
+        layout.files(
             fig,
             configuration,
-            layout._formats(fig),
+            layout.file_formats(fig),
             partial(plane_script, system, u, starts, T, fig.title, fig.caption),
         )
     graph = unrolled_map(axes, s[:, 0], u, first, STEP[bool(u)], f"{about}, from step {first} of {T}")

@@ -96,15 +96,15 @@ def figure(fig: Figure, configuration: Mapping[str, Any], script: Callable[[], s
         script: makes the PyTorch script that reproduces its table.
     """
     picture(fig)
-    _exports(fig, configuration, _formats(fig), script)
+    files(fig, configuration, file_formats(fig), script)
 
 
 def picture(fig: Figure) -> None:
     """A figure without its export bar: one that changes by itself."""
     st.markdown(f"##### {escape(fig.title)}")
     height = round(fig.height * (PRESENT_SCALE if presenting() else 1))
-    st.vega_lite_chart(_on_screen(fig), height=height, width="stretch", key=fig.stem)
-    _caption(fig)
+    st.vega_lite_chart(on_screen(fig), height=height, width="stretch", key=fig.stem)
+    words_under(fig)
 
 
 def table(
@@ -148,15 +148,15 @@ def scene(view: Scene, configuration: Mapping[str, Any], script: Callable[[], st
     st.markdown(f"##### {view.title}")
     camera = export.plotly_camera_config(view.stem)
     st.plotly_chart(view.figure, height=view.height, width="stretch", key=view.stem, config=camera)
-    _caption(view)
-    _exports(view, configuration, {"HTML": partial(export.plotly_html, view.figure)}, script)
+    words_under(view)
+    files(view, configuration, {"HTML": partial(export.plotly_html, view.figure)}, script)
     st.caption(
         "PNG at 1920 × 1080: the camera above the picture, as you turned it. A browser draws three "
         "dimensions as pixels, so there is no SVG; for PDF, print the HTML page."
     )
 
 
-def _on_screen(fig: Figure) -> dict[str, Any]:
+def on_screen(fig: Figure) -> dict[str, Any]:
     """The specification with its data apart: while the rest stays the same, the browser only repaints."""
     from rnnviz.charts.figure import ROWS
     from rnnviz.charts.theme import SCREEN
@@ -190,16 +190,17 @@ def _drawn(format: str, fig: Figure, dark: bool) -> bytes:
 def exports(fig: Figure, configuration: Mapping[str, Any], script: Callable[[], str]) -> None:
     """A figure's files without the figure: of one that the page shows in another way."""
     st.markdown(f"###### As a figure for print: {fig.title}")
-    _caption(fig, seen=False)  # it stands under the picture already
-    _exports(fig, configuration, _formats(fig), script)
+    words_under(fig, seen=False)  # it stands under the picture already
+    files(fig, configuration, file_formats(fig), script)
 
 
-def _formats(fig: Figure) -> dict[str, Callable[[], bytes]]:
+def file_formats(fig: Figure) -> dict[str, Callable[[], bytes]]:
+    """What makes each of a figure's pictures as a file."""
     dark = is_dark()
     return {name: partial(_drawn, name, fig, dark) for name in ("PNG", "SVG", "PDF", "HTML")}
 
 
-def _caption(fig: Figure | Scene, seen: bool = True) -> None:
+def words_under(fig: Figure | Scene, seen: bool = True) -> None:
     """A figure's formula and configuration for who sees it, and its description for who hears it."""
     if fig.formula and seen:
         st.markdown(f"${fig.formula.latex}$")
@@ -207,12 +208,13 @@ def _caption(fig: Figure | Scene, seen: bool = True) -> None:
     st.html(f'{under}<p class="aloud">{html.escape(fig.description)}</p>')
 
 
-def _exports(
+def files(
     fig: Figure | Scene,
     configuration: Mapping[str, Any],
     formats: Mapping[str, Callable[[], bytes]],
     script: Callable[[], str],
 ) -> None:
+    """A figure's files, in these formats and as CSV, and the script that reproduces its table."""
     from rnnviz import export
 
     _bar(fig.stem, configuration, {**formats, "CSV": partial(export.table_csv, fig.table)}, script)
