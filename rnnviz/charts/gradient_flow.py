@@ -155,6 +155,9 @@ def _where_zero(curves: Sequence[Curve], lost: Sequence[Curve], first: bool) -> 
         steps = curve.zero_from
         if steps is not None and not (first and steps == curve.steps_back.max()):
             zero.append(f"{curve.name} from {steps} step{'s' * (steps != 1)} back on")
+    for curve in curves:
+        missing = int(np.isnan(curve.log_norm).sum())
+        said += [f"{curve.name} is not a number at {missing} of {len(curve.log_norm)} steps"] * bool(missing)
     if zero:
         return [*said, f"exactly 0{' in float32' if lost else ''}: {', '.join(zero)}"]
     return [*said, "in float32 none of it becomes 0"] if lost else said

@@ -48,7 +48,8 @@ class Bound:
         """Both to the power of the lag; at lag 0 each is 1."""
         found = []
         for factor, style in zip(self.factors, ("bound", "measured"), strict=True):
-            logs = np.where(lags == 0, 0.0, lags * log(factor) if factor > 0 else -np.inf)
+            log_factor = log(factor) if factor > 0 else -np.inf if factor == 0 else np.nan
+            logs = np.multiply(lags, log_factor, where=lags > 0, out=np.zeros(len(lags)))
             called = "bound" if style == "bound" else "measured slope"
             found.append(Curve(self.cell, self.cell_title, style, lags, logs, style, called, thin=True))
         return found[0], found[1]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache, partial
+from math import nan
 
 import numpy as np
 import torch
@@ -54,6 +56,22 @@ def summed(model: Model, source: Source, loss: str) -> tuple[float, float]:
 
 
 @_keep
+def overflow(model: Model, source: Source) -> tuple[str, int] | None:
+    """The first state or gate that is no number any more, and its step; None where a run stays finite.
+
+    What a step does to a change of such a state is no number either, whatever φ′ makes of it.
+    """
+    return trace(model, source).first_nonfinite()
+
+
+def overflows(models: Sequence[Model], source: Source) -> str:
+    """The same of several models, as the end of a caption."""
+    found = [(model.spec.title, overflow(model, source)) for model in models]
+    said = [f"{title}: {bad[0]} is not finite from step {bad[1]} on" for title, bad in found if bad]
+    return "".join(f" · {words}" for words in said)
+
+
+@_keep
 def step_curves(model: Model, source: Source) -> tuple[Curve, ...]:
     """‖∂s_t/∂s_{t-1}‖₂ of every state with the others held fixed, t = 1…T."""
     spec, run = model.spec, trace(model, source)
@@ -61,6 +79,9 @@ def step_curves(model: Model, source: Source) -> tuple[Curve, ...]:
         jacobian = step_jacobians(spec, params(model, run.x.shape[2]), run)[:, 0]
     back, names = np.arange(run.T - 1, -1, -1), spec.state_names
     norms = {name: log_spectral_norm(block(jacobian, names, name, name)).numpy() for name in names}
+    if bad := overflow(model, source):
+        for values in norms.values():
+            values[bad[1] - 1 :] = np.nan
     return tuple(Curve(spec.name, spec.title, name, back, norm) for name, norm in norms.items())
 
 
@@ -69,7 +90,8 @@ def product(model: Model, source: Source, of: str = "h") -> NDArray[np.float64]:
     """ln ‖∂of_T/∂of_t‖₂ for t = 0…T, (T+1,)."""
     run = trace(model, source)
     found = end_products(model.spec, params(model, run.x.shape[2]), run, of)
-    return found.log_norms(of)[:, 0].numpy()
+    logs = found.log_norms(of)[:, 0].numpy()
+    return logs if overflow(model, source) is None else np.append(np.full(run.T, np.nan), 0.0)
 
 
 @_keep
@@ -88,6 +110,7 @@ def bound(model: Model, source: Source) -> Bound | None:
     sigma = torch.linalg.matrix_norm(params(model, run.x.shape[2])["W_hh"].double(), 2).item()
     after = {name: value[1:] for name, value in run.states.items()}
     slope = spec.slope(after, run.gates).double().mean().item()
+    slope = slope if overflow(model, source) is None else nan
     return Bound(spec.name, spec.title, sigma, steepest(spec), slope, spec.direct is not None)
 
 
@@ -101,6 +124,8 @@ def direct_curves(model: Model, source: Source) -> tuple[Curve, Curve] | None:
     back, title = np.arange(run.T, -1, -1), spec.title
     full = Curve(spec.name, title, name, back, product(model, source, name), "full", f"{title} {name}: full")
     logs = direct_log_norms(spec, run)[:, 0].numpy()
+    if overflow(model, source):
+        logs[:-1] = np.nan
     return full, Curve(spec.name, title, "direct", back, logs, "direct", f"{title} {name}: direct")
 
 

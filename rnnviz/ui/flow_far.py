@@ -50,7 +50,7 @@ def _gradients(asked: Asked, subject: str, relative: bool) -> None:
         of = (replace(model, dtype=dtype) for model in models)
         return [c for model in of for c in flow_cached.gradient_curves(model, source, loss, subject)]
 
-    caption = asked.said
+    caption = asked.said + flow_cached.overflows(models, source)
     if subject == "weights":
         sums = [(m.spec.title, *flow_cached.summed(m, source, loss)) for m in models]
         said = ", ".join(f"{name} {added:.4g} and {whole:.4g}" for name, added, whole in sums)
@@ -72,7 +72,7 @@ def _products(asked: Asked) -> None:
     models, source = asked.models, asked.source
     curves = [flow_cached.product_curve(model, source) for model in models]
     bounds = [bound for model in models if (bound := flow_cached.bound(model, source))]
-    caption = asked.said
+    caption = asked.said + flow_cached.overflows(models, source)
     if models[0].dtype == "float32":
         caption += " · its steps’ Jacobians multiplied in float64, their size kept in logs"
     figure = products(curves, bounds, caption)

@@ -28,20 +28,21 @@ def draw(asked: Asked) -> None:
     """The norm of each step, and behind a question the full Jacobian against the direct path."""
     models, source = asked.models, asked.source
     curves = [c for model in models for c in flow_cached.step_curves(model, source)]
-    figure = step_norms(curves, asked.said)
-    code = partial(step_norm_script, models, source, figure.title, asked.said)
+    caption = asked.said + flow_cached.overflows(models, source)
+    figure = step_norms(curves, caption)
+    code = partial(step_norm_script, models, source, figure.title, caption)
     layout.figure(figure, asked.configuration, code)
     answer = CONTROLS["answer"].draw()
     if answer.open:
         with answer:
-            _direct(asked)
+            _direct(asked, caption)
 
 
-def _direct(asked: Asked) -> None:
+def _direct(asked: Asked, caption: str) -> None:
     models, source = asked.models, asked.source
     found = [(model.spec.title, flow_cached.direct_curves(model, source)) for model in models]
     pairs = [pair for _, pair in found if pair]
-    figure = direct_paths(pairs, [title for title, pair in found if not pair], asked.said)
+    figure = direct_paths(pairs, [title for title, pair in found if not pair], caption)
     lag = lags_said(asked.T)[-1]
     said = ", ".join(
         f"{ratio(full, direct, lag)} times the direct path for {full.cell_title} {full.state}"
@@ -52,5 +53,5 @@ def _direct(asked: Asked) -> None:
         "state before, and so the change also travels through them: the full Jacobian has these paths too, "
         f"and they do not cancel. Over {lag} step{'s' * (lag > 1)} it is {layout.escape(said)}."
     )
-    code = partial(direct_script, models, source, figure.title, asked.said)
+    code = partial(direct_script, models, source, figure.title, caption)
     layout.figure(figure, asked.configuration, code)

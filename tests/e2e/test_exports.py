@@ -10,10 +10,13 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from playwright.sync_api import Browser, Page
+from torch import Tensor
 
-from rnnviz.engine import CELLS, bptt, init_params, unroll
+from rnnviz.engine import CELLS, CellSpec, Trace, bptt, init_params, unroll
+from rnnviz.engine.products import direct_log_norms, end_products
 from rnnviz.experiment import Input, loss_on
 from tests.e2e.browser import settle, shot
 from tests.e2e.reading import open_link
@@ -22,9 +25,16 @@ TEXT = "the clouds"
 PAGES = {
     "cell": f"/cell?cell_text={TEXT.replace(' ', '%20')}&cell_t=4&cell_H=5",
     "flow": "/flow?flow_T=30&flow_H=6&flow_radius=1.5",
-    "why": "/flow?flow_tab=Why&flow_T=30&flow_H=6&flow_radius=1.5",
+    "why": "/flow?flow_tab=Why&flow_gates=true&flow_T=30&flow_H=6&flow_radius=1.5",
 }
-FIGURES = {"strips": "cell", "unit": "cell", "gradient-norms": "flow", "step-norms": "why"}
+FIGURES = {
+    "strips": "cell",
+    "unit": "cell",
+    "gradient-norms": "flow",
+    "jacobian-products": "flow",
+    "step-norms": "why",
+    "direct-path": "why",
+}
 Table = list[dict[str, str]]
 
 
@@ -64,12 +74,30 @@ def wanted(stem: str) -> tuple[Table, dict[str, np.ndarray]]:
         if stem == "gradient-norms":
             found = bptt(spec, params, x, lambda h: loss_on("last", h))
             norms += [np.exp(found.log_norms(name).numpy()) for name in spec.state_names]
-        else:
+        elif stem == "step-norms":
             from rnnviz.engine import jacobians
 
             found = jacobians(spec, params, unroll(spec, params, x))
             norms += [np.exp(found.step_log_norms(name)[:, 0].numpy()) for name in spec.state_names]
+        else:
+            norms += of_products(stem, spec, params, unroll(spec, params, x))
     return {"norm": np.concatenate(norms)}
+
+
+def of_products(stem: str, spec: CellSpec, params: dict[str, Tensor], run: Trace) -> list[np.ndarray]:
+    """A cell's columns: its product and bounds, or the whole beside its direct path."""
+    if stem == "direct-path":
+        if spec.direct is None:
+            return []
+        state, _ = spec.direct(run.gates)
+        logs = [end_products(spec, params, run, state).log_norms(state), direct_log_norms(spec, run)]
+        return [np.exp(log[:, 0].numpy()) for log in logs]
+    found = [np.exp(end_products(spec, params, run).log_norms("h")[:, 0].numpy())]
+    if spec.slope:
+        sigma = torch.linalg.matrix_norm(params["W_hh"], 2).item()
+        slope = spec.slope({"h": run.states["h"][1:]}, run.gates).mean().item()
+        found += [np.exp(np.arange(30, -1, -1) * np.log(factor)) for factor in (sigma, slope * sigma)]
+    return found
 
 
 @pytest.mark.parametrize("stem", FIGURES)

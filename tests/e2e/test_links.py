@@ -126,7 +126,12 @@ def test_every_kind_of_control_on_the_flow_page_is_in_the_link(page: Page, elsew
     press(page, "flow_radius", "ArrowRight")
     press(page, "flow_fbias", "ArrowLeft")
     choose(page, "flow_activation", "ReLU")
+    choose(page, "flow_connection", "residual")
     choose(page, "flow_loss", "every step")
+    unfold(page)
+    choose(page, "flow_dtype", "float32")
+    choose(page, "flow_wrt", "inputs")
+    choose(page, "flow_scale", "relative")
     assert query(page) == {
         "flow_input": "Sine",
         "flow_period": "26",
@@ -134,7 +139,11 @@ def test_every_kind_of_control_on_the_flow_page_is_in_the_link(page: Page, elsew
         "flow_radius": "1.05",
         "flow_fbias": "0.75",
         "flow_activation": "ReLU",
+        "flow_connection": "residual",
         "flow_loss": "every step",
+        "flow_dtype": "float32",
+        "flow_wrt": "inputs",
+        "flow_scale": "relative",
     }
     assert pictures(page) != before
     same_elsewhere(page, elsewhere)

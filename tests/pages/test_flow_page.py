@@ -276,6 +276,34 @@ def test_the_ends_are_drawn_in_every_way(ends, dtype):
         assert len(figures(at)) == 2
 
 
+@pytest.mark.parametrize("tab", ["How far", "Why"])
+def test_a_run_that_outgrows_its_numbers_is_called_so_and_gives_none(tab):
+    link = {"flow_T": 400, "flow_radius": 3, "flow_activation": "ReLU", "flow_connection": "residual",
+            "flow_dtype": "float32", "flow_gates": "true"}  # fmt: skip
+    link = link if tab == "Why" else {k: v for k, v in link.items() if k != "flow_gates"}
+    at = visit(FLOW, **link, flow_tab=tab)
+    check_whole(at)
+    options = (("activation", "relu"), ("connection", "residual"))
+    own = Model("rnn", options, 32, 4, "scaled", (("radius", 3.0),), dtype="float32")
+    x = own.reads(Input("noise", 400, seed=4).signal().x)
+    states = unroll(own.spec, own.params(1), x).states["h"]
+    step = int(np.flatnonzero(~torch.isfinite(states).flatten(1).all(1))[0])
+    for words in captions(at):
+        (said,) = re.findall(r"RNN: \w is not finite from step (\d+) on", words)
+        assert int(said) == step
+    if tab == "How far":
+        (counted,) = re.findall(r"RNN h is not a number at (\d+) of 401 steps", captions(at)[0])
+        rows = [row for row in table(at, "left at the end") if (row["cell"], row["style"]) == ("rnn", "h")]
+        places = [row["place"] for row in rows if row["kind"] == "line"]
+        assert 0 < int(counted) < 401
+        assert [math.isnan(place or 0) or place is None for place in places] == [True] * 400 + [False]
+        assert "mean φ′ = nan" in captions(at)[1]
+    else:
+        rows = [row for row in table(at, "one step amplify") if row["cell"] == "rnn" and row["label"]]
+        drawn = [row for row in rows if row["kind"] in ("line", "cross") and row["place"] == row["place"]]
+        assert len([row for row in drawn if row["place"] is not None]) == step - 1
+
+
 def test_caches_keep_what_a_control_does_not_touch():
     before = flow_cached.gradients.cache_info().misses
     at = visit(FLOW, **{**SMALL, "flow_seed": 77})
