@@ -3,8 +3,6 @@
 const STILL = 250
 const known = new WeakMap()
 
-const valueOf = input => (input.type === "radio" ? input.dataset.value ?? input.value : input.value)
-const meant = text => (text !== "" && Number.isFinite(Number(text)) ? Number(text) : text)
 
 function listen(parent) {
   const quit = new AbortController()
@@ -12,13 +10,12 @@ function listen(parent) {
   const form = () => document.querySelector(`.st-key-${self.figure} .vega-bindings`)
 
   const report = () => self.tell("held", { ...self.held })
-  const hear = ({ target, isTrusted }) => {
+  const hear = ({ target }) => {
     if (!target.closest?.(`.st-key-${self.figure} .vega-bindings`)) return
     if (target.type === "radio" && !target.checked) return
     if (!self.names.includes(target.name)) return
-    const value = meant(valueOf(target))
-    if (self.held[target.name] === value) return
-    self.held[target.name] = value
+    if (self.held[target.name] === target.value) return
+    self.held[target.name] = target.value
     clearTimeout(self.timer)
     self.timer = setTimeout(report, STILL)
   }
@@ -32,8 +29,8 @@ function listen(parent) {
     for (const [name, value] of Object.entries(self.held))
       for (const input of found.querySelectorAll(`input[name="${name}"]`)) {
         if (input.type === "radio") {
-          if (meant(valueOf(input)) === value && !input.checked) input.click()
-        } else if (meant(input.value) !== value) {
+          if (input.value === value && !input.checked) input.click()
+        } else if (input.value !== value) {
           input.value = value
           input.dispatchEvent(new Event("input", { bubbles: true }))
         }

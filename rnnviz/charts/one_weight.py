@@ -144,7 +144,7 @@ def one_weight(found: Positions, packed: Tables, start: Position, shown: Positio
         now={name: column[row : row + 1] for name, column in packed.rows.items()},
         still={RUNS: packed.runs, TICKS: axes()},
         table=_table(found, shown),
-        height=550,
+        height=510,
         formula=FORMULA,
         scrubbed={
             "one_w": shown.w,

@@ -12,7 +12,7 @@ WEIGHTS = tuple(k / 20 for k in range(-30, 31))  # each the float that its decim
 TAUS = tuple(range(2, LONGEST + 1))
 SIZES = (0.25, 0.5, 1.0, 2.0)
 PHIS = ("identity", "tanh")
-AXES = ("linear", "log")
+AXES = ("2", "10", "50", "log")  # linear up to ± that, or signed logarithmic
 WEIGHT_STEP = 0.05
 
 Array = NDArray[np.float64]
@@ -36,7 +36,7 @@ class Position:
     size: float = 0.25
     phi: str = PHIS[0]
     back: int = LONGEST - 1
-    axis: str = AXES[0]
+    axis: str = AXES[1]
 
     @property
     def place(self) -> tuple[int, int, int, int]:
@@ -78,4 +78,5 @@ class Positions:
         ways = np.stack([self.sums[..., 0], self.autograd, np.nan_to_num(self.closed, nan=0.0)])
         ways[2] = np.where(np.isnan(self.closed), ways[1], ways[2])
         span, largest = np.ptp(ways, axis=0), np.abs(ways).max(0)
-        return np.divide(span, largest, out=np.zeros_like(span), where=largest > 0)
+        apart: Array = np.divide(span, largest, out=np.zeros_like(span), where=largest > 0)
+        return apart

@@ -11,9 +11,8 @@ from typing import Any
 from rnnviz.charts.one_weight_positions import PHIS
 
 RUNS = "runs"
-# The ends of either axis. Where it is logarithmic, v is drawn at sign(v) ln(1 + |v|/NEAR_ZERO).
-MOST = {"linear": 8.0, "log": 1e4}
-NEAR_ZERO = 0.001
+# On the logarithmic axis v is drawn at sign(v) ln(1 + |v|/NEAR_ZERO), up to its end.
+LOG_END, NEAR_ZERO = 1e4, 0.001
 # In pixels of a figure this high: each band's heading, its middle and half its height.
 HEIGHT = 520
 BANDS = {"h": (45, 90, 28), "p": (142, 235, 76), "term": (336, 400, 48)}
@@ -130,6 +129,6 @@ def _joined(*parts: str) -> str:
 
 def _drawn(value: str) -> str:
     """Where on the axis, from -1 to 1."""
-    whole = log(1 + MOST["log"] / NEAR_ZERO)
+    whole = log(1 + LOG_END / NEAR_ZERO)
     logarithmic = f"({value} < 0 ? -1 : 1) * min(1, log(1 + abs({value}) / {NEAR_ZERO}) / {whole})"
-    return f"(one_axis === 'log' ? {logarithmic} : clamp({value} / {MOST['linear']}, -1, 1))"
+    return f"(one_axis === 'log' ? {logarithmic} : clamp({value} / most, -1, 1))"

@@ -19,7 +19,7 @@ from rnnviz.charts.one_weight_positions import (
     WEIGHTS,
     Position,
 )
-from rnnviz.charts.one_weight_rows import BANDS, FIRST, HEIGHT, MOST, NEAR_ZERO, SHOWN, transforms
+from rnnviz.charts.one_weight_rows import BANDS, FIRST, HEIGHT, LOG_END, NEAR_ZERO, SHOWN, transforms
 from rnnviz.charts.rows import Rows
 from rnnviz.charts.theme import SIGN, domain
 
@@ -63,13 +63,12 @@ def skeleton(start: Position) -> dict[str, Any]:
 def axes() -> Columns:
     """Lines and labels of both axes in every band; the low bands name their ends alone."""
     rows = Rows(("axis", "y", "label", "zero"))
+    whole = log(1 + LOG_END / NEAR_ZERO)
     steps = {
-        "linear": {f"{MOST['linear'] * share:g}": share for share in (0.5, 1.0)},
-        "log": {
-            label: log(1 + 10**power / NEAR_ZERO) / log(1 + MOST["log"] / NEAR_ZERO)
-            for label, power in (("0.01", -2), ("1", 0), ("100", 2), ("10⁴", 4))
-        },
+        axis: {f"{float(axis) * share:g}": share for share in (0.5, 1.0)} for axis in AXES if axis != "log"
     }
+    powers = (("", -2), ("1", 0), ("100", 2), ("10⁴", 4))
+    steps["log"] = {label: log(1 + 10**power / NEAR_ZERO) / whole for label, power in powers}
     for axis, places in steps.items():
         for _, base, half in BANDS.values():
             for label, place in places.items():
@@ -87,7 +86,7 @@ def _at(place: str | float) -> alt.Y | alt.YDatum:
     return alt.YDatum(place, scale=_DOWN, axis=None)
 
 
-def _words(field: str, height: float, across: Any = 0, size: float = 15, weight: int = 400) -> alt.Chart:
+def _words(field: str, height: float, across: Any = 0, size: float = 15, weight: Any = 400) -> alt.Chart:
     made: alt.Chart = (
         alt.Chart()
         .transform_filter(FIRST)
@@ -158,9 +157,9 @@ def _params(start: Position) -> list[dict[str, Any]]:
         slider("back", start.back, 0, LONGEST - 1, 1, "steps back"),
         choice("size", start.size, SIZES, "size of x"),
         choice("phi", start.phi, PHIS, "φ"),
-        choice("axis", start.axis, AXES, "axis"),
+        choice("axis", start.axis, AXES, "axis ±"),
         {"name": "run", "expr": f"({phi} * {len(WEIGHTS)} + {w}) * {len(SIZES)} + {size}"},
         {"name": "first", "expr": "one_tau - min(one_back, one_tau - 1)"},
-        {"name": "most", "expr": f"one_axis === 'log' ? {MOST['log']} : {MOST['linear']}"},
+        {"name": "most", "expr": f"one_axis === 'log' ? {LOG_END} : toNumber(one_axis)"},
         {"name": "subscripts", "expr": str(subscripts)},
     ]

@@ -107,6 +107,12 @@ def _key(key: str) -> str:
     return f"{key}_scrub"
 
 
+def _report(control: Held, said: Any) -> None:
+    """Take what a slider says of itself, as a link would say it."""
+    if isinstance(said, str) and control.problem(said) is None:
+        control.report(control.meant(said))
+
+
 def _moved(table: Mapping[str, Control], key: str) -> None:
     """Take over where the sliders stand; `draw` then writes the link."""
     held = st.session_state[_key(key)].get("held")
@@ -114,4 +120,4 @@ def _moved(table: Mapping[str, Control], key: str) -> None:
         return
     for control in table.values():
         if isinstance(control, Held) and control.key in held:
-            control.report(held[control.key])
+            _report(control, held[control.key])
