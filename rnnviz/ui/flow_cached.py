@@ -20,7 +20,7 @@ from rnnviz.engine.trace import block
 from rnnviz.experiment import Model, Source, loss_on
 from rnnviz.ui.cached import params, sequence, trace
 
-_keep = lru_cache(maxsize=64)
+_keep = lru_cache(maxsize=128)
 
 
 @_keep
