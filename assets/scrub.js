@@ -7,11 +7,11 @@ const known = new WeakMap()
 function listen(parent) {
   const quit = new AbortController()
   const self = { held: {}, timer: 0, quit }
-  const form = () => document.querySelector(`.st-key-${self.figure} .vega-bindings`)
+  const form = () => document.querySelector(`.vega-bindings input[name="${self.names[0]}"]`)?.form
 
   const report = () => self.tell("held", { ...self.held })
   const hear = ({ target }) => {
-    if (!target.closest?.(`.st-key-${self.figure} .vega-bindings`)) return
+    if (!target.closest?.(".vega-bindings")) return
     if (target.type === "radio" && !target.checked) return
     if (!self.names.includes(target.name)) return
     if (self.held[target.name] === target.value) return
@@ -24,7 +24,6 @@ function listen(parent) {
   const restore = () => {
     const found = form()
     if (!found || found === self.form) return
-    if (!found.querySelector("input")) return
     self.form = found
     for (const [name, value] of Object.entries(self.held))
       for (const input of found.querySelectorAll(`input[name="${name}"]`)) {
@@ -48,7 +47,7 @@ function listen(parent) {
 
 export default function ({ data, parentElement, setStateValue }) {
   const self = known.get(parentElement) ?? listen(parentElement)
-  Object.assign(self, { figure: data.figure, names: data.names, tell: setStateValue })
+  Object.assign(self, { names: data.names, tell: setStateValue })
   self.restore()
   return () => { self.quit.abort(); known.delete(parentElement) }
 }

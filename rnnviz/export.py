@@ -41,7 +41,8 @@ MAX_NAME = 120
 # The app's face first where ours is not installed, as in an SVG opened in a drawing program. A family name
 # with a digit must be quoted, or vl-convert drops the text without a word.
 _STACK = f"{FAMILY}, 'Source Sans 3', 'Source Sans Pro', sans-serif"
-_FONTS = Path(__file__).resolve().parents[1] / "assets" / "fonts"
+_ASSETS = Path(__file__).resolve().parents[1] / "assets"
+_FONTS = _ASSETS / "fonts"
 _FONT_KEYS = {"font", "labelFont", "subtitleFont", "titleFont"}
 _COMPOSED = {"concat", "hconcat", "vconcat", "facet", "repeat"}
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # device names on Windows
@@ -90,7 +91,7 @@ def chart_html(chart: Chart, size: Size = SLIDE, *, config: Config = None, dark:
     text = title.get("text", "") if isinstance(title, dict) else title
     return _PAGE.format(
         title=html.escape(" ".join(text) if isinstance(text, list) else str(text)),
-        style=_font_css(),
+        style=_font_css() + _slider_css(spec),
         script=_vega_script(),
         # "</script>" inside a label would end the script: no "<" reaches the page.
         spec=json.dumps(spec, allow_nan=False).replace("<", "\\u003c"),
@@ -228,6 +229,16 @@ def _vl_convert() -> Any:
 def _vega_script() -> str:
     script: str = _vl_convert().javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return script.replace("</script", "<\\/script")
+
+
+def _slider_css(spec: Mapping[str, Any]) -> str:
+    """How a page's own sliders look, where its figure has some: as in the app."""
+    if not any("bind" in param for param in spec.get("params", [])):
+        return ""
+    ink = spec["config"].get("title", {}).get("color", "inherit")
+    own = f" #chart {{ color: {ink}; font-family: {_STACK} }} "
+    around = f" .vega-embed form.vega-bindings {{ padding: {PADDING}px {PADDING}px 0 }} "
+    return own + (_ASSETS / "scrub.css").read_text(encoding="utf-8") + around
 
 
 @cache

@@ -15,7 +15,7 @@ RUNS = "runs"
 LOG_END, NEAR_ZERO = 1e4, 0.001
 # In pixels of a figure this high: each band's heading, its middle and half its height.
 HEIGHT = 520
-BANDS = {"h": (45, 90, 28), "p": (142, 235, 76), "term": (336, 400, 48)}
+BANDS = {"h": (44, 90, 25), "p": (141, 235, 72), "term": (335, 400, 44)}
 
 LISTS = ("p", "term", "sum")  # a value a step, of each position
 RUN_LISTS = ("x", "h", "slope")  # the same, of each run

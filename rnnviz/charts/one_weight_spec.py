@@ -72,7 +72,7 @@ def axes() -> Columns:
     for axis, places in steps.items():
         for _, base, half in BANDS.values():
             for label, place in places.items():
-                name = label if place == 1 or half > 60 else ""
+                name = label if place == 1 or half > 50 else ""
                 labels = [name, name and f"−{name}"]
                 rows.add(2, axis=axis, y=[base - half * place, base + half * place], label=labels, zero=False)
             rows.add(1, axis=axis, y=float(base), label="0", zero=True)

@@ -81,7 +81,7 @@ def listen(table: Mapping[str, Control], key: str) -> None:
     st.html(_ASSETS / "scrub.css")
     names = [control.key for control in table.values() if isinstance(control, Held)]
     _component(
-        data={"figure": key, "names": names},
+        data={"names": names},
         key=_key(key),
         default={"held": None},
         on_held_change=partial(_moved, table, key),
