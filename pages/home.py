@@ -29,7 +29,7 @@ VIEWS: tuple[tuple[Page, str, str, dict[str, str]], ...] = (
         ONE,
         "One weight, worked out by hand",
         "The lecture's sum, a bar a term: push w over 1, and see who decides.",
-        {"one_w": "1.1"},
+        {"one_w": "1.05", "one_axis": "50"},
     ),
     (
         FLOW,
