@@ -17,7 +17,8 @@ COUNT = """(() => {
   window.sent = 0
   window.WebSocket = class extends Real { send(data) { window.sent++; super.send(data) } }
 })()"""
-TEXTS = """() => [...document.querySelectorAll(".vega-embed svg text")].map(el => el.textContent).filter(Boolean)"""
+TEXTS = """() => [...document.querySelectorAll(".vega-embed svg text")]
+  .map(el => el.textContent).filter(Boolean)"""
 HELD = """() => Object.fromEntries([...document.querySelectorAll(".vega-bindings input")]
   .filter(el => el.type === "range" || el.checked).map(el => [el.name, el.value]))"""
 
