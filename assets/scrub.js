@@ -3,7 +3,6 @@
 const STILL = 250
 const known = new WeakMap()
 
-
 function listen(parent) {
   const quit = new AbortController()
   const self = { held: {}, timer: 0, quit }

@@ -88,12 +88,6 @@ def _words() -> dict[str, str]:
         *("',  w = '", _said("one_w"), "',  xₜ '", "datum.input", "' of size '", "one_size"),
         *("',  ŷ = h'", "subscripts[one_tau]", "' = '", _said(y_hat)),
     )
-    gradient = _joined("',  p = '", _said(p), "',  part of dL/dw = '", _said(term))
-    pointed = _joined(
-        *("'t = '", "datum.t", "':  x = '", _said("datum.x_t"), "',  h = '", _said("datum.h_t")),
-        *("',  φ′ = '", _said("datum.slope_t")),
-        f"({SHOWN} ? {gradient} : '')",
-    )
     whole = "first === 1"
     return {
         "h_says": forward,
@@ -105,8 +99,18 @@ def _words() -> dict[str, str]:
         "autograd_name": "'autograd · ' + (datum.apart === 0 ? 'exactly equal' : "
         "'relative difference ' + format(datum.apart, '.0e'))",
         "autograd_says": _said("datum.autograd", 12),
-        "tip": pointed,
+        "tip": _pointed(),
     }
+
+
+def _pointed() -> str:
+    """A step in words, for a pointer."""
+    gradient = _joined("',  p = '", _said("datum.p_t"), "',  part of dL/dw = '", _said("datum.term_t"))
+    return _joined(
+        *("'t = '", "datum.t", "':  x = '", _said("datum.x_t"), "',  h = '", _said("datum.h_t")),
+        *("',  φ′ = '", _said("datum.slope_t")),
+        f"({SHOWN} ? {gradient} : '')",
+    )
 
 
 def _of(name: str, index: str) -> str:
