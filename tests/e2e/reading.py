@@ -94,8 +94,9 @@ def pictures(page: Page) -> list[list[str]]:
 
 
 def sentences(page: Page) -> list[str]:
-    """Everything in a box above or within the page."""
-    boxes = page.locator("[data-testid=stAlert]").all_inner_texts()
+    """Everything in a box above or within the page, but for what a machine gets right."""
+    praise = page.get_by_test_id("stAlertContentSuccess")
+    boxes = page.locator("[data-testid=stAlert]").filter(has_not=praise).all_inner_texts()
     lines = [line.strip() for box in boxes for line in box.splitlines()]
     return [line for line in lines if line and not re.fullmatch(r"[a-z_]+", line)]  # an icon is its name
 
