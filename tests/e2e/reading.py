@@ -93,10 +93,15 @@ def pictures(page: Page) -> list[list[str]]:
     return found
 
 
+def complaints(page: Page) -> list[str]:
+    """`sentences`, but for those that say what a machine gets right."""
+    praise = page.get_by_test_id("stAlertContentSuccess").all_inner_texts()
+    return [said for said in sentences(page) if not any(said in words for words in praise)]
+
+
 def sentences(page: Page) -> list[str]:
-    """Everything in a box above or within the page, but for what a machine gets right."""
-    praise = page.get_by_test_id("stAlertContentSuccess")
-    boxes = page.locator("[data-testid=stAlert]").filter(has_not=praise).all_inner_texts()
+    """Everything in a box above or within the page."""
+    boxes = page.locator("[data-testid=stAlert]").all_inner_texts()
     lines = [line.strip() for box in boxes for line in box.splitlines()]
     return [line for line in lines if line and not re.fullmatch(r"[a-z_]+", line)]  # an icon is its name
 

@@ -10,6 +10,7 @@ from rnnviz.ui.pages import PAGES
 from tests.e2e.browser import settle
 from tests.e2e.reading import (
     choose,
+    complaints,
     controls,
     linger,
     open_link,
@@ -187,7 +188,7 @@ def test_the_prepared_views_open_from_home(page: Page) -> None:
         page.get_by_role("heading", name="Recurrent networks").wait_for(state="detached")
         settle(page)
         wait_for_pictures(page)
-        assert sentences(page) == []
+        assert complaints(page) == []
         assert query(page)
         page.get_by_role("link", name="Home").click()
         page.get_by_role("heading", name="Recurrent networks").wait_for()
