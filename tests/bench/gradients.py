@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -28,7 +29,7 @@ def setting(T: int, H: int, B: int = 1):
 
 def rows() -> Iterator[Row]:
     yield from product_rows(200, 32, batched=5, single=30)
-    yield from product_rows(1000, 64, batched=10)
+    yield from product_rows(1000, 64)
     yield norm_row()
     yield exponent_row()
     yield from growth_rows()
@@ -48,7 +49,7 @@ def states_of(params, x) -> list[Tensor]:
     return states
 
 
-def product_rows(T: int, H: int, batched: float, single: float | None = None) -> Iterator[Row]:
+def product_rows(T: int, H: int, batched: float | None = None, single: float | None = None) -> Iterator[Row]:
     params, x, trace = setting(T, H)
 
     ours = partial(end_products, LSTM, params, trace)
@@ -68,7 +69,8 @@ def product_rows(T: int, H: int, batched: float, single: float | None = None) ->
     # Autograd's ∂h_T/∂h_t lets h_t act through the gates only, as does ours: c_t is held.
     torch.testing.assert_close(product, at_once(), rtol=1e-9, atol=1e-12)
     what = f"∂h_T/∂h_t for all t, LSTM, T = {T}, H = {H}"
-    yield compare(what, "autograd, is_grads_batched", ours, at_once, 1 / batched)
+    row = compare(what, "autograd, is_grads_batched", ours, at_once, batched and 1 / batched)
+    yield row if batched else replace(row, asked="< 100 ms, or a tenth")
     if single:
         torch.testing.assert_close(product, one_by_one(), rtol=1e-9, atol=1e-12)
         yield compare(what, "H backward calls", ours, one_by_one, 1 / single)
@@ -118,7 +120,7 @@ def growth_rows() -> Iterator[Row]:
             for value in values:
                 params, x, trace = setting(*at(value))
                 times.append(median_ms(partial(run, params, x, trace)))
-                sizes.append(peak_bytes(run(params, x, trace)))
+                sizes.append(kept_bytes(run(params, x, trace)))
             spread = ", ".join(f"{value}: {ms:.2f}" for value, ms in zip(values, times, strict=True))
             power, memory = exponent(values, times), exponent(values, sizes)
             yield Row(
@@ -149,7 +151,7 @@ def median_ms(run, count: int = 5) -> float:
     return float(np.median(samples))
 
 
-def peak_bytes(record) -> int:
+def kept_bytes(record) -> int:
     """Bytes of all that a record keeps alive."""
     kept: dict[int, int] = {}
 
