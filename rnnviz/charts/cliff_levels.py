@@ -14,6 +14,7 @@ def levels_of(surface: Surface) -> dict[float, list[Array]]:
     import contourpy
 
     generator = contourpy.contour_generator(surface.w, surface.b, surface.E, line_type="Separate")
+    # Its types leave open which of several forms lines come in; "Separate" settles it.
     lines: dict[float, list[Array]] = {level: generator.lines(level) for level in LEVELS}  # type: ignore[misc]
     return {level: found for level, found in lines.items() if found}
 

@@ -13,7 +13,7 @@ from rnnviz.engine.clamp import Clamp, Hold, holds
 from rnnviz.engine.clipping import Clip
 from rnnviz.engine.contributions import derived_contributions
 from rnnviz.engine.kernels.stacked import Stacked
-from rnnviz.engine.spec import CellSpec, Params, State
+from rnnviz.engine.spec import CellSpec, Gates, Params, State
 from rnnviz.engine.trace import GradTrace, Trace
 from rnnviz.engine.unroll import holding, record, recorder, run
 
@@ -29,6 +29,7 @@ def bptt(
     clamp: Sequence[Clamp] = (),
     truncate: int | None = None,
     clip: Clip | None = None,
+    trace: Trace | None = None,
 ) -> GradTrace:
     """Back-propagation through time: one forward and one backward pass.
 
@@ -42,6 +43,7 @@ def bptt(
         truncate: cut the way back into windows of so many steps, at least 1: nothing flows back across an s_t
             whose t is a multiple of this. The run itself goes on as it is.
         clip: what is done to the parameters' gradient at the end; None leaves it.
+        trace: what `unroll` returned for all this, where it is at hand: it is then not run again.
 
     Returns:
         `GradTrace`: dL/ds_t for every state and t = 0…T, dL/dx_t, the gradient of every parameter, and what
@@ -61,7 +63,8 @@ def bptt(
     if kernel is None or any(holding(held, len(x))):
         grads = _by_autograd(spec, params, x, loss, first, held, window)
     else:
-        grads = _by_kernel(spec, params, x, loss, first, kernel, window)
+        states, gates = (trace.states, trace.gates) if trace else record(spec, params, x, first, kernel, {})
+        grads = _by_kernel(params, x, loss, states, gates, kernel, window)
     if clip is None:
         return grads
     d_params, scale = clip.apply(grads.d_params)
@@ -69,10 +72,9 @@ def bptt(
 
 
 def _by_kernel(
-    spec: CellSpec, params: Params, x: Tensor, loss: Loss, first: State, kernel: Stacked, window: int | None
+    params: Params, x: Tensor, loss: Loss, states: State, gates: Gates, kernel: Stacked, window: int | None
 ) -> GradTrace:
     """Autograd takes the loss to the hidden states, the cell's own kernel takes it from there."""
-    states, gates = record(spec, params, x, first, kernel, {})
     with torch.enable_grad():
         read = states["h"][1:].detach().requires_grad_().clone()  # what the loss does to it stays there
         value = _scalar(loss(read))

@@ -27,7 +27,8 @@ _keep = lru_cache(maxsize=128)
 def gradients(model: Model, source: Source, loss: str) -> GradTrace:
     """A run's backward pass."""
     x = model.reads(sequence(source).x)
-    return bptt(model.spec, params(model, x.shape[2]), x, partial(loss_on, loss))
+    run = trace(model, source)
+    return bptt(model.spec, params(model, x.shape[2]), x, partial(loss_on, loss), trace=run)
 
 
 @_keep

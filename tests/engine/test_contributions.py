@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import linear
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
-from rnnviz.engine import CELLS, Clamp, Clip, bptt
+from rnnviz.engine import CELLS, Clamp, Clip, bptt, unroll
 from tests.engine import oracle
 from tests.engine.oracle import VARIANTS, assert_close, draw, name_of, quick, random_params, random_state
 
@@ -64,6 +64,18 @@ def test_every_step_s_share_equals_autograd_with_a_copy_for_each_step(spec, wind
             assert_close(grads.contribution_log_norms(name).exp(), want)
         for name in spec.state_names:
             assert_close(grads.d_states[name], d_states[name])
+
+
+@every_variant
+def test_a_run_that_is_at_hand_is_taken_to_the_bit_and_used(spec):
+    params, x, state0, loss = setting(spec, (4, 2, 2, 3), 7)
+    run = unroll(spec, params, x, state0)
+    anew, taken = bptt(spec, params, x, loss, state0), bptt(spec, params, x, loss, state0, trace=run)
+    assert taken.loss == anew.loss
+    assert all(torch.equal(taken.d_params[name], anew.d_params[name]) for name in NAMES)
+    assert all(torch.equal(taken.d_states[name], anew.d_states[name]) for name in spec.state_names)
+    other = replace(run, states={name: 0.5 * value for name, value in run.states.items()})
+    assert bptt(spec, params, x, loss, state0, trace=other).loss != anew.loss
 
 
 def test_truncation_is_that_of_the_trainer_s_windows():
