@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from math import log, log10
 from typing import Any
@@ -11,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnviz.charts import log_axis
-from rnnviz.charts.figure import Figure, Formula, layered
+from rnnviz.charts.figure import Columns, Figure, Formula, layered
 from rnnviz.charts.log_lines import NAMES, Line, add_lines, line_layers
-from rnnviz.charts.rows import Rows, of
+from rnnviz.charts.rows import MARKS, Rows, of
+from rnnviz.charts.tips import TIPS, bands
 
 DRAWN = 160  # ranks at most: a line through more looks no different
 TITLES = {"plain": "unclipped", "norm": "by norm", "value": "by value"}
@@ -37,14 +39,15 @@ def clipped_entries(
         caption: the configuration and seed.
     """
     N = len(sizes["plain"])
-    rows = Rows(NAMES)
+    marks = Rows(NAMES)
     largest = sizes["plain"][0]
     near = bool(0 < largest < np.inf and theta <= 10 * largest)  # far above everything it would hide it all
-    add_lines(rows, _lines(sizes), also=[log10(theta)] if near else [])
+    lines = _lines(sizes)
+    points = add_lines(marks, lines, also=[log10(theta)] if near else [])
     if near:
-        rows.add(1, kind="theta", place=log10(theta), label=f"θ = {theta:g}")
+        marks.add(1, kind="theta", place=log10(theta), label=f"θ = {theta:g}")
     decades = [10**k for k in range(len(str(N)))]
-    rows.add(len(decades), kind="rank", x=[log10(v) for v in decades], label=[f"{v:,}" for v in decades])
+    marks.add(len(decades), kind="rank", x=[log10(v) for v in decades], label=[f"{v:,}" for v in decades])
     cut = int((sizes["plain"] > theta).sum())
     title = "What does clipping do to the entries of dL/dW_hh?"
     odd = int((~np.isfinite(sizes["plain"])).sum())
@@ -59,7 +62,8 @@ def clipped_entries(
         + ", ".join(f"{t} {log_axis.number(_power(sizes[r][0]))}" for r, t in TITLES.items())
         + f". {cut} entries are above θ = {theta:g}; {said}.",
         spec=_skeleton(),
-        data=rows.columns,
+        data=points,
+        still={MARKS: marks.columns, TIPS: _tips(lines, N)},
         table={
             "rank": np.arange(1, N + 1),
             "size": sizes["plain"],
@@ -74,10 +78,21 @@ def clipped_entries(
 def _lines(sizes: dict[str, NDArray[np.float64]]) -> list[Line]:
     N = len(sizes["plain"])
     ranks = ranks_drawn(N)
-    said = [f"entry {rank} of {N}" for rank in ranks.tolist()]
     with np.errstate(divide="ignore"):
         logs = {remedy: np.log(sizes[remedy][ranks - 1]) for remedy in TITLES}
-    return [Line(remedy, title, np.log10(ranks), logs[remedy], said) for remedy, title in TITLES.items()]
+    return [Line(remedy, title, np.log10(ranks), logs[remedy]) for remedy, title in TITLES.items()]
+
+
+def _tips(lines: Sequence[Line], N: int) -> Columns:
+    """What the pointer reads: a band a rank drawn, half way to the next on either side."""
+    at = lines[0].x
+    edges = np.concatenate([at[:1], (at[1:] + at[:-1]) / 2, at[-1:]])
+    return {
+        "first": edges[:-1],
+        "last": edges[1:],
+        "entry": [f"{rank} of {N}" for rank in ranks_drawn(N).tolist()],
+        **{line.name: line.numbers for line in lines},
+    }
 
 
 def ranks_drawn(N: int) -> NDArray[np.int64]:
@@ -102,9 +117,10 @@ def _skeleton() -> dict[str, Any]:
     x = alt.X("x:Q", title=title).scale(nice=False, zero=True).axis(**bare, titlePadding=30)
     y = alt.Y("place:Q").scale(zero=False, nice=False)
     layers = [
-        of("theta").mark_rule(strokeWidth=1.5, opacity=0.6).encode(y=y.axis(None)),
+        of("theta", MARKS).mark_rule(strokeWidth=1.5, opacity=0.6).encode(y=y.axis(None)),
         *line_layers(x, "|gᵢⱼ|"),
-        of("theta").mark_text(align="left", dx=6, dy=12).encode(x=alt.value(0), y=y, text="label:N"),
-        of("rank").mark_text(baseline="top", dy=8).encode(x=x, y=alt.value("height"), text="label:N"),
+        of("theta", MARKS).mark_text(align="left", dx=6, dy=12).encode(x=alt.value(0), y=y, text="label:N"),
+        of("rank", MARKS).mark_text(baseline="top", dy=8).encode(x=x, y=alt.value("height"), text="label:N"),
+        bands("first", "last", ["entry", *TITLES.values()]),
     ]
     return layered(layers, padding={"right": 8, "top": 8, "bottom": 4})

@@ -44,7 +44,7 @@ class Figure:
         spec: Vega-Lite, without its top-level data. While a slider moves this stays as it is, so that
             the browser repaints the data and builds nothing anew.
         data: columns of the top-level data.
-        still: further tables that the specification names, which a slider leaves alone.
+        still: further tables that the specification names, by name: so those that a slider leaves alone.
         table: what the picture shows, one column a quantity, in full precision.
         height: in pixels on screen.
         formula: what the picture draws, as LaTeX and as characters; the first stands under it on screen, the

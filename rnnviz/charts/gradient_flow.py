@@ -17,7 +17,7 @@ from rnnviz.charts.log_curves import (
     crossings,
     table_of,
 )
-from rnnviz.charts.log_picture import columns_of, skeleton
+from rnnviz.charts.log_picture import skeleton, tables_of
 
 __all__ = ["SUBJECTS", "Curve", "Subject", "crossings", "gradient_norms", "step_norms"]
 
@@ -114,13 +114,15 @@ def gradient_norms(
     )
     last = [f"{c.name} {log_axis.number(c.at(int(c.steps_back.max())), setting.floor)}" for c in drawn]
     latex, plain = LOSSES[loss]
+    points, more = tables_of([*drawn, *seen], setting)
     return Figure(
         stem="gradient-norms",
         title=title,
         caption=" · ".join(said),
         description=f"{title} Log axis. At the first step: {'; '.join(last)}.",
         spec=skeleton(y_title),
-        data=columns_of([*drawn, *seen], setting),
+        data=points,
+        still=more,
         table=_table(curves, lost, relative),
         formula=Formula(f"{about.latex},\\quad {latex}", f"{about.plain}; {plain}"),
     )
@@ -130,13 +132,15 @@ def step_norms(curves: Sequence[Curve], caption: str) -> Figure:
     """‖∂s_t/∂s_{t-1}‖₂ of every state of every cell against steps back, and where it crosses 1."""
     title = "Does one step amplify or shrink a change of the state?"
     above = [f"{c.name} {int((c.log_norm > 0).sum())} of {len(c.log_norm)}" for c in curves]
+    points, more = tables_of(curves, Setting(one=True))
     return Figure(
         stem="step-norms",
         title=title,
         caption=f"{caption} · steps above 1: {', '.join(above)}",
         description=f"{title} Log axis with a line at 1. Steps above it: {', '.join(above)}.",
         spec=skeleton("‖∂hₜ/∂hₜ₋₁‖ and ‖∂cₜ/∂cₜ₋₁‖", one=True),
-        data=columns_of(curves, Setting(one=True)),
+        data=points,
+        still=more,
         table=table_of(curves),
         formula=STEP,
     )

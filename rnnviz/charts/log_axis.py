@@ -12,6 +12,8 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnviz.charts.rows import of
+
 DECIMALS_UP_TO = 2.2  # decades; over more of them powers of ten read better
 FLOOR, CEILING = -38, 38  # float32 keeps its full precision down to 1.2e-38, and ends at 3.4e38
 
@@ -31,9 +33,15 @@ def ticks(low: float, high: float) -> dict[float, str]:
     return {round(v, 9): label for v, label in every.items() if low - rounding <= v <= high + rounding}
 
 
-def tick_layers(title: str, y: alt.Y) -> list[alt.Chart]:
-    """The axis itself, drawn from rows of kind ``tick``: new limits are new data, not a new chart."""
-    marks = alt.Chart().transform_filter("datum.kind == 'tick'")
+def tick_layers(title: str, y: alt.Y, table: str | None = None) -> list[alt.Chart]:
+    """The axis itself, drawn from rows of kind ``tick``: new limits are new data, not a new chart.
+
+    Args:
+        title: the axis's.
+        y: the encoding.
+        table: the name of the rows' table, where it is not the figure's own.
+    """
+    marks = of("tick", table)
     bare = y.axis(title=title, labels=False, grid=False, domain=False, ticks=False, titlePadding=58)
     return [
         marks.mark_rule(strokeWidth=1, opacity=0.3).encode(y=bare),
@@ -109,10 +117,17 @@ def spread(places: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
     return result
 
 
-def edge_layers(x: alt.X, y: alt.Y, color: alt.Color) -> list[alt.Chart]:
-    """Marks for what lies beyond the axis: a line at its end with its meaning, a triangle a point."""
-    edges = alt.Chart().transform_filter("datum.kind == 'edge'")
-    beyond = alt.Chart().transform_filter("datum.beyond == 'below' || datum.beyond == 'above'")
+def edge_layers(x: alt.X, y: alt.Y, color: alt.Color, table: str | None = None) -> list[alt.Chart]:
+    """Marks for what lies beyond the axis: a line at its end with its meaning, a triangle a point.
+
+    Args:
+        x, y, color: the encodings.
+        table: as for `tick_layers`.
+    """
+    edges = of("edge", table)
+    beyond = (alt.Chart(alt.NamedData(table)) if table else alt.Chart()).transform_filter(
+        "datum.beyond == 'below' || datum.beyond == 'above'"
+    )
     return [
         edges.mark_rule(strokeDash=[2, 3]).encode(y=y),
         edges.mark_text(align="right", dy=-14, fontSize=13).encode(x=alt.value("width"), y=y, text="label:N"),

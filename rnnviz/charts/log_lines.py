@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnviz.charts import log_axis
-from rnnviz.charts.rows import Rows, of
+from rnnviz.charts.figure import Columns
+from rnnviz.charts.rows import MARKS, Rows, of
 from rnnviz.charts.theme import REMEDY, domain
 
-NAMES = ("kind", "remedy", "x", "place", "piece", "beyond", "width", "label")
+POINTS = ("remedy", "x", "place", "piece", "width")
+NAMES = ("kind", "remedy", "x", "place", "beyond", "label")
 DASHES = {
     "plain": [1, 0],
     "window": [9, 3],
@@ -41,29 +43,33 @@ class Line:
         name: as written at its end.
         x: where, (N,), increasing.
         logs: natural logarithm of what is shown there, (N,); -inf for an exact zero.
-        said: what each place is called, (N,).
     """
 
     remedy: str
     name: str
     x: NDArray[np.float64]
     logs: NDArray[np.float64]
-    said: Sequence[str]
 
     @property
     def log10(self) -> NDArray[np.float64]:
         """The logarithm to base 10, (N,)."""
         return self.logs / log(10)
 
+    @property
+    def numbers(self) -> list[str]:
+        """What is shown, as the pointer reads it, (N,)."""
+        return [log_axis.number(power) for power in self.log10.tolist()]
 
-def add_lines(rows: Rows, lines: Sequence[Line], also: Sequence[float] = ()) -> tuple[float, float]:
-    """Rows of all lines, their names, the axis with its ticks and what lies beyond; the axis' ends.
+
+def add_lines(marks: Rows, lines: Sequence[Line], also: Sequence[float] = ()) -> Columns:
+    """The lines' points; into ``marks`` go their names, the axis with its ticks and what lies beyond.
 
     Args:
-        rows: with the columns ``NAMES`` at least.
+        marks: with the columns ``NAMES`` at least.
         lines: in the order in which they are drawn; one that is ``plain`` is broad.
         also: log₁₀ of further values that the axis must hold.
     """
+    points = Rows(POINTS)
     places = [np.clip(line.log10, log_axis.FLOOR, log_axis.CEILING) for line in lines]
     shown = np.concatenate([p[~np.isneginf(line.log10)] for p, line in zip(places, lines, strict=True)])
     finite = [*shown[np.isfinite(shown)].tolist(), *also] or [0.0]
@@ -76,18 +82,18 @@ def add_lines(rows: Rows, lines: Sequence[Line], also: Sequence[float] = ()) -> 
         lane = lanes.get(line.remedy, np.nan)
         at = np.where(zero, lane, at)
         ends.append(_end(at, zero))
-        _add_line(rows, line, at, zero)
+        _add_line(points, marks, line, at, zero)
     known = [k for k, end in enumerate(ends) if np.isfinite(end)]
     bottom = min([low, *lanes.values()])
     moved = log_axis.spread(np.array([ends[k] for k in known]), max(high - bottom, 0.01) / 14).tolist()
     for k, place in zip(known, moved, strict=True):
         x = float(lines[k].x[-1])
-        rows.add(1, kind="end", remedy=lines[k].remedy, x=x, place=place, label=lines[k].name)
-    _add_axis(rows, low, high)
+        marks.add(1, kind="end", remedy=lines[k].remedy, x=x, place=place, label=lines[k].name)
+    _add_axis(marks, low, high)
     if lanes:
-        rows.add(1, kind="lane", place=max(lanes.values()) + 0.6 * pitch, label="exactly 0")
-        rows.add(1, kind="deepest", place=bottom - 0.5 * pitch)
-    return low, high
+        marks.add(1, kind="lane", place=max(lanes.values()) + 0.6 * pitch, label="exactly 0")
+        marks.add(1, kind="deepest", place=bottom - 0.5 * pitch)
+    return points.columns
 
 
 def _lanes(lines: Sequence[Line], low: float, pitch: float) -> dict[str, float]:
@@ -114,36 +120,47 @@ def _end(places: NDArray[np.float64], zero: NDArray[np.bool_]) -> float:
     return float(places[seen[-1]]) if len(seen) else np.nan
 
 
-def _add_line(rows: Rows, line: Line, places: NDArray[np.float64], zero: NDArray[np.bool_]) -> None:
-    beyond = np.where(zero, "", log_axis.beyond(line.log10))
-    drawn = np.isfinite(places) & ~zero
-    alone = drawn & ~(np.append(False, drawn[:-1]) | np.append(drawn[1:], False))
-    rows.add(
+def _add_line(
+    points: Rows, marks: Rows, line: Line, places: NDArray[np.float64], zero: NDArray[np.bool_]
+) -> None:
+    """A line, and a mark for each of its points that is none of it: alone, zero, beyond."""
+    points.add(
         len(places),
-        kind=np.where(zero, "zero", np.where(alone, "alone", "line")).tolist(),
         remedy=line.remedy,
         x=line.x.tolist(),
-        place=places.tolist(),
+        place=np.where(zero, np.nan, places).tolist(),
         piece=np.cumsum(zero).tolist(),
-        beyond=beyond.tolist(),
         width=BROAD if line.remedy == "plain" else NARROW,
-        label=[
-            f"{line.name}, {said}: {log_axis.number(power)}"
-            for said, power in zip(line.said, line.log10.tolist(), strict=True)
-        ],
     )
+    drawn = np.isfinite(places) & ~zero
+    alone = drawn & ~(np.append(False, drawn[:-1]) | np.append(drawn[1:], False))
+    side = np.where(zero, "", log_axis.beyond(line.log10))
+    for kind, which in (
+        ("zero", zero),
+        ("alone", alone),
+        ("below", side == "below"),
+        ("above", side == "above"),
+    ):
+        marks.add(
+            int(which.sum()),
+            kind=kind,
+            remedy=line.remedy,
+            x=line.x[which].tolist(),
+            place=places[which].tolist(),
+            beyond=kind if kind in ("below", "above") else None,
+        )
 
 
-def _add_axis(rows: Rows, low: float, high: float) -> None:
+def _add_axis(marks: Rows, low: float, high: float) -> None:
     edges = {
         "below": (log_axis.FLOOR, f"< 1e{log_axis.FLOOR}"),
         "above": (log_axis.CEILING, f"> 1e{log_axis.CEILING}"),
     }
     for side, (place, label) in edges.items():
-        if side in rows.columns["beyond"]:
-            rows.add(1, kind="edge", place=float(place), label=label)
+        if side in marks.columns["beyond"]:
+            marks.add(1, kind="edge", place=float(place), label=label)
     ticks = log_axis.ticks(low, high)
-    rows.add(len(ticks), kind="tick", place=list(ticks), label=list(ticks.values()))
+    marks.add(len(ticks), kind="tick", place=list(ticks), label=list(ticks.values()))
 
 
 def line_layers(x: alt.X, y_title: str) -> list[alt.Chart]:
@@ -155,25 +172,21 @@ def line_layers(x: alt.X, y_title: str) -> list[alt.Chart]:
     width = alt.StrokeWidth("width:Q", legend=None).scale(None)
     text, left = "label:N", alt.value(0)
     return [
-        *log_axis.tick_layers(y_title, y),
-        of("deepest").mark_rule(opacity=0).encode(y=y),
-        of("line")
+        *log_axis.tick_layers(y_title, y, MARKS),
+        of("deepest", MARKS).mark_rule(opacity=0).encode(y=y),
+        alt.Chart()
         .mark_line(opacity=0.85)
         .encode(x=x, y=y, color=color, strokeDash=dash, strokeWidth=width, detail="piece:N"),
-        of("alone").mark_point(filled=True, size=50, opacity=1).encode(x=x, y=y, color=color),
-        of("zero")
+        of("alone", MARKS).mark_point(filled=True, size=50, opacity=1).encode(x=x, y=y, color=color),
+        of("zero", MARKS)
         .mark_point(shape="cross", angle=45, size=26, filled=True, opacity=0.9)
         .encode(x=x, y=y, color=color),
-        of("lane").mark_rule(strokeWidth=1.5).encode(y=y),
-        of("lane")
+        of("lane", MARKS).mark_rule(strokeWidth=1.5).encode(y=y),
+        of("lane", MARKS)
         .mark_text(align="left", dx=6, dy=11, fontSize=13, fontWeight=600)
         .encode(x=left, y=y, text=text),
-        alt.Chart()
-        .transform_filter("datum.piece != null")
-        .mark_point(size=90, opacity=0, filled=True)
-        .encode(x=x, y=y, tooltip=alt.Tooltip(text, title=" ")),
-        of("end")
+        of("end", MARKS)
         .mark_text(align="left", dx=8, fontSize=14, fontWeight=600)
         .encode(x=x, y=y, text=text, color=color),
-        *log_axis.edge_layers(x, y, color),
+        *log_axis.edge_layers(x, y, color, MARKS),
     ]

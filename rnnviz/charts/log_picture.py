@@ -17,18 +17,21 @@ from numpy.typing import NDArray
 from rnnviz.charts import log_axis
 from rnnviz.charts.figure import Columns, layered
 from rnnviz.charts.log_curves import PLAIN, STYLES, Curve, Setting, crossings
-from rnnviz.charts.rows import Rows, of
+from rnnviz.charts.rows import MARKS, Rows, of
 from rnnviz.charts.seed_curves import CROSS
 from rnnviz.charts.theme import CELL, domain
+from rnnviz.charts.tips import STEPS_BACK, TIPS, strips, table
 
 BACK = "steps back from the end, T − t"
 SHORT = 1e-6  # of a decade: float32 misses a norm of 1 by this, which is to have its tick
-NAMES = ("kind", "cell", "style", "piece", "alone", "back", "place", "beyond", "label")
+POINTS = ("cell", "style", "piece", "width", "back", "place")
+MARKED = ("kind", "cell", "style", "back", "place", "beyond", "label")
+BROAD, THIN = 2.5, 1.5  # pixels
 
 
-def columns_of(curves: Sequence[Curve], setting: Setting = PLAIN) -> Columns:
-    """The rows that `skeleton` draws."""
-    rows = Rows(NAMES)
+def tables_of(curves: Sequence[Curve], setting: Setting = PLAIN) -> tuple[Columns, dict[str, Columns]]:
+    """What `skeleton` draws: the lines' points, and its further tables by name."""
+    points, marks = Rows(POINTS), Rows(MARKED)
     clipped = [np.clip(curve.log10, setting.floor, log_axis.CEILING) for curve in curves]
     everywhere = np.concatenate(
         [places[~np.isneginf(c.log10)] for c, places in zip(curves, clipped, strict=True)]
@@ -37,22 +40,25 @@ def columns_of(curves: Sequence[Curve], setting: Setting = PLAIN) -> Columns:
     limits = {at: words for at, words in setting.limits.items() if _reached(curves, low, at)}
     low = min([low, *limits])
     lanes = _lanes(curves, low, high)
-    edges: set[str] = set()
-    ends: list[float] = []
-    for curve, places in zip(curves, clipped, strict=True):
-        own = _add_curve(rows, curve, places, lanes.get((curve.cell, curve.state)), setting)
-        edges |= own[0]
-        ends.append(own[1])
-    _add_ends(rows, curves, np.array(ends), max(high - min([low, *lanes.values()]), 0.01) / 14)
-    _add_rules(rows, edges, limits, setting)
+    places = [
+        np.where(np.isneginf(c.log_norm), lanes.get((c.cell, c.state), np.nan), own)
+        for c, own in zip(curves, clipped, strict=True)
+    ]
+    for curve, own in sorted(zip(curves, places, strict=True), key=lambda pair: not pair[0].thin):
+        _add_line(points, marks, curve, own)
+    ends = np.array([_end(curve, own) for curve, own in zip(curves, places, strict=True)])
+    _add_ends(marks, curves, ends, max(high - min([low, *lanes.values()]), 0.01) / 14)
+    beyond = [_add_beyond(marks, c, own, setting) for c, own in zip(curves, places, strict=True)]
+    _add_rules(marks, set().union(*beyond), limits, setting)
     if lanes:
         underflow = any(_underflows(curve, setting).any() for curve in curves)
         top = max(lanes.values()) + 0.6 * _pitch(low, high)
-        rows.add(1, kind="lane", place=top, label="0: underflow" if underflow else "exactly 0")
-        rows.add(1, kind="deepest", place=min(lanes.values()) - 0.4 * _pitch(low, high))
+        marks.add(1, kind="lane", place=top, label="0: underflow" if underflow else "exactly 0")
+        marks.add(1, kind="deepest", place=min(lanes.values()) - 0.4 * _pitch(low, high))
     ticks = log_axis.ticks(low - SHORT, high + SHORT) if len(everywhere) or limits else {}
-    rows.add(len(ticks), kind="tick", place=list(ticks), label=list(ticks.values()))
-    return rows.columns
+    marks.add(len(ticks), kind="tick", place=list(ticks), label=list(ticks.values()))
+    said = [(c.name, c.cell_title, c.steps_back.tolist(), _said(c, setting)) for c in curves]
+    return points.columns, {MARKS: marks.columns, TIPS: table(said)}
 
 
 def _span(places: NDArray[np.float64]) -> tuple[float, float]:
@@ -83,51 +89,72 @@ def _underflows(curve: Curve, setting: Setting) -> NDArray[np.bool_]:
     return zero & False if full is None or curve.thin else zero & ~np.isneginf(full.log_norm)
 
 
-def _add_curve(
-    rows: Rows, curve: Curve, places: NDArray[np.float64], lane: float | None, setting: Setting
-) -> tuple[set[str], float]:
-    """A curve's points; which ends of the axis it goes beyond, and where its name belongs."""
-    logs, zero = curve.log10, np.isneginf(curve.log_norm)
-    beyond = np.where(zero, "zero", log_axis.beyond(logs, setting.floor))
-    crossed = np.zeros(len(logs), dtype=bool)
-    if setting.one and not curve.thin:
-        crossed[crossings(curve.log_norm)] = True
-    kinds = np.where(zero, "zero", "thin" if curve.thin else np.where(crossed, "cross", "line"))
-    places = np.where(zero, lane if lane is not None else np.nan, places)
+def _add_line(points: Rows, marks: Rows, curve: Curve, places: NDArray[np.float64]) -> None:
+    """A line through a curve's points, and a mark for each that is none of it: alone, zero, beyond."""
+    zero = np.isneginf(curve.log_norm)
     # A line ends where a zero comes, and where one point is alone it takes a dot to be seen.
     drawn = np.isfinite(places) & ~zero
     gap = np.append(False, np.abs(np.diff(curve.steps_back)) != 1)
     neighbours = (np.append(False, drawn[:-1]) & ~gap) | (
         np.append(drawn[1:], False) & ~np.append(gap[1:], True)
     )
-    full = setting.lost.get((curve.cell, curve.state))
-    underflow = _underflows(curve, setting)
-    labels = [
-        f"{curve.name}, {back} steps back: {log_axis.number(value, setting.floor)}"
-        + (f", an underflow; float64 has {log_axis.number(exact, setting.floor)}" if lost else "")
-        for back, value, lost, exact in zip(
-            curve.steps_back.tolist(),
-            logs.tolist(),
-            underflow.tolist(),
-            (curve if full is None or curve.thin else full).log10.tolist(),
-            strict=True,
-        )
-    ]
-    rows.add(
-        len(logs),
-        kind=kinds.tolist(),
+    look = {"cell": curve.cell, "style": curve.style or curve.state}
+    points.add(
+        len(places),
+        **look,
+        piece=np.cumsum(zero | gap).tolist(),
+        width=THIN if curve.thin else BROAD,
+        back=curve.steps_back.tolist(),
+        place=np.where(zero, np.nan, places).tolist(),
+    )
+    for kind, which in (("alone", drawn & ~neighbours), ("zero", zero)):
+        _mark(marks, kind, curve, places, which)
+
+
+def _add_beyond(marks: Rows, curve: Curve, places: NDArray[np.float64], setting: Setting) -> set[str]:
+    """A curve's points beyond the axis, and where it crosses 1; the ends of the axis that they are beyond."""
+    sides = np.where(np.isneginf(curve.log_norm), "", log_axis.beyond(curve.log10, setting.floor))
+    for side in ("below", "above"):
+        _mark(marks, "beyond", curve, places, sides == side, beyond=side)
+    if setting.one and not curve.thin:
+        crossed = np.zeros(len(places), dtype=bool)
+        crossed[crossings(curve.log_norm)] = True
+        _mark(marks, "cross", curve, places, crossed & (sides == "") & ~np.isneginf(curve.log_norm))
+    return set(sides.tolist()) - {""}
+
+
+def _mark(
+    marks: Rows, kind: str, curve: Curve, places: NDArray[np.float64], which: NDArray[np.bool_], **more: str
+) -> None:
+    marks.add(
+        int(which.sum()),
+        kind=kind,
         cell=curve.cell,
         style=curve.style or curve.state,
-        piece=np.cumsum(zero | gap).tolist(),
-        alone=(drawn & ~neighbours).tolist(),
-        back=curve.steps_back.tolist(),
-        place=places.tolist(),
-        beyond=beyond.tolist(),
-        label=labels,
+        back=curve.steps_back[which].tolist(),
+        place=places[which].tolist(),
+        **more,
     )
+
+
+def _said(curve: Curve, setting: Setting) -> list[str]:
+    """What each of a curve's points is called, (N,)."""
+    full = setting.lost.get((curve.cell, curve.state))
+    exact = (curve if full is None or curve.thin else full).log10
+    return [
+        log_axis.number(value, setting.floor)
+        + (f", an underflow; float64 has {log_axis.number(whole, setting.floor)}" if lost else "")
+        for value, lost, whole in zip(
+            curve.log10.tolist(), _underflows(curve, setting).tolist(), exact.tolist(), strict=True
+        )
+    ]
+
+
+def _end(curve: Curve, places: NDArray[np.float64]) -> float:
+    """Where a curve's name belongs: at its furthest point that is drawn, if that is nearly the last."""
     far = np.argsort(-curve.steps_back)
-    seen = places[far[drawn[far]][:1]] if drawn[far][:3].any() else places[far[:1]]
-    return set(beyond.tolist()) - {"", "zero"}, float(seen[0])
+    drawn = (np.isfinite(places) & ~np.isneginf(curve.log_norm))[far]
+    return float(places[far[drawn][0] if drawn[:3].any() else far[0]])
 
 
 def _add_ends(rows: Rows, curves: Sequence[Curve], ends: NDArray[np.float64], gap: float) -> None:
@@ -165,41 +192,37 @@ def skeleton(y_title: str, one: bool = False) -> dict[str, Any]:
     y = alt.Y("place:Q").scale(zero=False, nice=False)
     color = alt.Color("cell:N", legend=None).scale(domain=domain(CELL, list(CELL)))
     dash = alt.StrokeDash("style:N", legend=None).scale(domain=list(STYLES), range=list(STYLES.values()))
-    points = alt.Chart().transform_filter("datum.kind == 'line' || datum.kind == 'cross'")
-    every = alt.Chart().transform_filter("datum.beyond != null")
-    line = {"x": x, "y": y, "color": color, "strokeDash": dash, "detail": "piece:N"}
+    width = alt.StrokeWidth("width:Q", legend=None).scale(None)
     at_left, text = alt.value(0), "label:N"
     layers = [
-        *log_axis.tick_layers(y_title, y),
-        of("deepest").mark_rule(opacity=0).encode(y=y),
-        of("thin").mark_line(strokeWidth=1.5).encode(**line),
-        points.mark_line(strokeWidth=2.5).encode(**line),
-        alt.Chart()
-        .transform_filter("datum.alone")
-        .mark_point(filled=True, size=50, opacity=1)
-        .encode(x=x, y=y, color=color),
-        of("zero")
+        *log_axis.tick_layers(y_title, y, MARKS),
+        _marked("deepest").mark_rule(opacity=0).encode(y=y),
+        alt.Chart().mark_line().encode(x, y, color, dash, width, detail="piece:N"),
+        _marked("alone").mark_point(filled=True, size=50, opacity=1).encode(x=x, y=y, color=color),
+        _marked("zero")
         .mark_point(shape=CROSS, size=28, strokeWidth=1.5, filled=False, opacity=1)
         .encode(x=x, y=y, color=color),
-        every.mark_point(size=90, opacity=0, filled=True).encode(
-            x=x, y=y, tooltip=alt.Tooltip(text, title=" ")
-        ),
-        of("end")
+        _marked("end")
         .mark_text(align="left", dx=8, fontSize=14, fontWeight=600)
         .encode(x=x, y=y, text=text, color=color),
-        *log_axis.edge_layers(x, y, color),
-        of("lane").mark_rule(strokeWidth=1.5).encode(y=y),
-        of("lane")
+        *log_axis.edge_layers(x, y, color, MARKS),
+        _marked("lane").mark_rule(strokeWidth=1.5).encode(y=y),
+        _marked("lane")
         .mark_text(align="left", dx=6, dy=-9, fontSize=13, fontWeight=600)
         .encode(x=at_left, y=y, text=text),
-        of("limit").mark_rule(strokeDash=[6, 3]).encode(y=y),
-        of("limit").mark_text(align="left", dx=6, dy=-8, fontSize=13).encode(x=at_left, y=y, text=text),
+        _marked("limit").mark_rule(strokeDash=[6, 3]).encode(y=y),
+        _marked("limit").mark_text(align="left", dx=6, dy=-8, fontSize=13).encode(x=at_left, y=y, text=text),
     ]
     if one:
-        at_one, crossed = of("one"), of("cross")
+        at_one, crossed = _marked("one"), _marked("cross")
         layers += [
             at_one.mark_rule(strokeWidth=1.5).encode(y=y),
             at_one.mark_text(align="left", dx=6, dy=-9).encode(x=at_left, y=y, text=text),
             crossed.mark_point(filled=True, size=36).encode(x=x, y=y, color=color),
         ]
+    layers.append(strips(alt.X(f"{STEPS_BACK}:Q")))
     return layered(layers, padding={"right": 8, "top": 8, "bottom": 4})
+
+
+def _marked(kind: str) -> alt.Chart:
+    return of(kind, MARKS)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rnnviz.charts import log_axis
 from rnnviz.charts.figure import Figure, Formula
 from rnnviz.charts.log_curves import Curve, table_of
-from rnnviz.charts.log_picture import columns_of, skeleton
+from rnnviz.charts.log_picture import skeleton, tables_of
 from rnnviz.engine import CellSpec
 
 WORDS_AT = (1, 10, 50, 100, 200)  # lags at which a caption says numbers
@@ -92,13 +92,15 @@ def products(curves: Sequence[Curve], bounds: Sequence[Bound], caption: str) -> 
     drawn = [line for curve in curves for line in (curve, *own.get(curve.cell, ()))]
     furthest = int(lags.max())
     said = [f"{curve.name} {log_axis.number(curve.at(furthest))}" for curve in drawn]
+    points, more = tables_of(drawn)
     return Figure(
         stem="jacobian-products",
         title=title,
         caption=" · ".join([*(bound.words for bound in bounds), caption]),
         description=f"{title} Log axis. At lag {furthest}: {'; '.join(said)}.",
         spec=skeleton("‖∂h_T/∂hₜ‖₂"),
-        data=columns_of(drawn),
+        data=points,
+        still=more,
         table=table_of(drawn),
         formula=_formula(any(bound.skips for bound in bounds)),
     )
@@ -128,13 +130,15 @@ def direct_paths(pairs: Sequence[tuple[Curve, Curve]], without: Sequence[str], c
     lags = lags_said(int(curves[0].steps_back.max()))
     said = [f"{full.cell_title} {_ratios(full, direct, lags)}" for full, direct in pairs]
     none = [f"{', '.join(without)} has no direct path"] if without else []
+    points, more = tables_of(curves)
     return Figure(
         stem="direct-path",
         title=title,
         caption=" · ".join([f"full over direct: {'; '.join(said)}", *none, caption]),
         description=f"{title} Log axis. Full Jacobian over direct path: {'; '.join(said)}.",
         spec=skeleton("‖∂s_T/∂sₜ‖₂, full and direct"),
-        data=columns_of(curves),
+        data=points,
+        still=more,
         table=table_of(curves),
         formula=Formula(
             r"\text{direct: } \max_{\text{unit}} \prod_{k=t+1}^{T} f_k \text{ (LSTM)},\;"

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from rnnviz.charts import log_axis
 from rnnviz.charts.figure import Figure, Formula, layered
 from rnnviz.charts.log_lines import NAMES, Line, add_lines, line_layers
-from rnnviz.charts.rows import Rows
+from rnnviz.charts.rows import MARKS, Rows
+from rnnviz.charts.tips import STEPS_BACK, TIPS, strips, table
 
 BACK = "steps back from the end, T − t"
 FORMULA = Formula(
@@ -56,10 +57,9 @@ def contributions(shares: Sequence[Share], cell_title: str, caption: str) -> Fig
     """
     T = len(shares[0].logs)
     back = np.arange(T - 1, -1, -1)
-    said = [f"{k} steps back" for k in range(T)]
-    rows = Rows(NAMES)
-    lines = [Line(s.remedy, s.name, back[::-1].astype(float), s.logs[::-1], said) for s in shares]
-    add_lines(rows, lines)
+    marks = Rows(NAMES)
+    lines = [Line(s.remedy, s.name, back[::-1].astype(float), s.logs[::-1]) for s in shares]
+    points = add_lines(marks, lines)
     every = np.concatenate([share.logs for share in shares])
     with np.errstate(over="ignore"):  # the table says inf, and beside it the logarithm
         norms = np.exp(every)
@@ -72,7 +72,8 @@ def contributions(shares: Sequence[Share], cell_title: str, caption: str) -> Fig
         description=f"{title} {cell_title}, log axis. "
         f"The earliest step that adds something: {'; '.join(first)}.",
         spec=_skeleton(),
-        data=rows.columns,
+        data=points,
+        still={MARKS: marks.columns, TIPS: table([(s.name, "", range(T), s.numbers) for s in lines])},
         table={
             "remedy": np.repeat([s.remedy for s in shares], T),
             "step": np.tile(np.arange(1, T + 1), len(shares)),
@@ -95,4 +96,5 @@ def _first(share: Share) -> str:
 @cache
 def _skeleton() -> dict[str, Any]:
     x = alt.X("x:Q", title=BACK).scale(nice=False, zero=True).axis(grid=False, tickMinStep=1)
-    return layered(line_layers(x, "‖(∂L/∂W_hh)ₜ‖"), padding={"right": 8, "top": 8, "bottom": 4})
+    layers = [*line_layers(x, "‖(∂L/∂W_hh)ₜ‖"), strips(alt.X(f"{STEPS_BACK}:Q"))]
+    return layered(layers, padding={"right": 8, "top": 8, "bottom": 4})

@@ -7,6 +7,8 @@ from typing import Any
 
 import altair as alt
 
+MARKS = "marks"  # a second table, of all that is no line: what a layer looks through is then short
+
 
 class Rows:
     """Rows of several kinds, a list a column."""
@@ -22,6 +24,7 @@ class Rows:
             column += value if isinstance(value, list) else [value] * count
 
 
-def of(kind: str) -> alt.Chart:
-    """A chart of a figure's rows of one kind."""
-    return alt.Chart().transform_filter(f"datum.kind == '{kind}'")
+def of(kind: str, table: str | None = None) -> alt.Chart:
+    """A chart of the rows of one kind, of a figure's own table or of one that it names."""
+    chart = alt.Chart(alt.NamedData(table)) if table else alt.Chart()
+    return chart.transform_filter(f"datum.kind == '{kind}'")

@@ -89,16 +89,14 @@ def listen(table: Mapping[str, Control], key: str) -> None:
 
 
 def sendable(columns: Columns) -> Any:
-    """Columns as Streamlit sends them; those that stay are made once, and may hold lists."""
-    import pandas as pd
+    """Columns as Streamlit sends them; those that stay are made once."""
+    import pyarrow as pa
 
     from rnnviz.charts.figure import Kept
 
     if not isinstance(columns, Kept):
-        return pd.DataFrame(columns)
+        return pa.table(dict(columns))
     if columns.arrow is None:
-        import pyarrow as pa
-
         columns.arrow = pa.table(dict(columns))
     return columns.arrow
 

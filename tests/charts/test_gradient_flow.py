@@ -23,8 +23,22 @@ def curve(logs, cell="rnn", title="RNN", state="h"):
 
 
 def rows(figure, *kinds):
+    """Rows of these kinds, in whichever of a figure's tables they stand."""
+    tables = figure.standalone()["datasets"].values()
+    return [row for table in tables for row in table if row.get("kind") in kinds]
+
+
+def points(figure, **of):
+    """The points of a figure's lines of which this is so."""
     whole = figure.standalone()["datasets"]["rows"]
-    return [row for row in whole if row["kind"] in kinds]
+    return [row for row in whole if of.items() <= row.items()]
+
+
+def said(figure, name):
+    """What the pointer reads of a line, by its place: the first column of the strips' table."""
+    table = figure.standalone()["datasets"]["tips"]
+    first = next(iter(table[0]))
+    return {row[first]: row[name] for row in table}
 
 
 def assert_drawable(figure):
@@ -59,31 +73,38 @@ def test_no_point_is_dropped_and_each_is_called_what_it_is(draw, logs):
     with np.errstate(over="ignore"):
         figure = draw([curve(logs)], "seed 4")
     assert_drawable(figure)
-    points = rows(figure, "line", "cross", "zero")
-    assert [row["back"] for row in points] == list(range(len(logs) - 1, -1, -1))
+    line, words = points(figure), said(figure, "RNN h")
+    zeros = {row["back"]: row["place"] for row in rows(figure, "zero")}
+    sides = {row["back"]: (row["place"], row["beyond"]) for row in rows(figure, "beyond")}
+    assert [row["back"] for row in line] == list(range(len(logs) - 1, -1, -1)) == list(words)
     assert len(figure.table["norm"]) == len(logs)
     np.testing.assert_allclose(figure.table["log10_norm"], logs, rtol=1e-14)
     edges = {row["label"]: row["place"] for row in rows(figure, "edge")}
     below, above = any(-np.inf < v < -38 for v in logs), any(v > 38 for v in logs)
     assert edges == ({"< 1e-38": -38.0} if below else {}) | ({"> 1e38": 38.0} if above else {})
-    for log, row in zip(logs, points, strict=True):
-        name = f"RNN h, {row['back']} steps back: "
+    placed = [row["place"] for row in line if row["place"] is not None]
+    for log, row in zip(logs, line, strict=True):
+        back = row["back"]
+        assert (back in zeros) == np.isneginf(log)
         if np.isnan(log):
             assert row["place"] is None
-            assert row["label"] == name + "not a number"
+            assert words[back] == "not a number"
         elif np.isneginf(log):  # below everything that has a place on the axis, and marked as what it is
-            assert (row["kind"], row["beyond"]) == ("zero", "zero")
-            assert row["place"] < min([p["place"] for p in points if p["kind"] != "zero"], default=np.inf)
-            assert row["label"] == name + "exactly 0"
+            assert row["place"] is None
+            assert zeros[back] < min(placed, default=np.inf)
+            assert words[back] == "exactly 0"
         elif log < -38:
-            assert (row["place"], row["beyond"]) == (-38, "below")
-            assert row["label"].startswith(name + "< 1e-38 (")
+            assert row["place"] == -38
+            assert sides.pop(back) == (-38, "below")
+            assert words[back].startswith("< 1e-38 (")
         elif log > 38:
-            assert (row["place"], row["beyond"]) == (38, "above")
-            assert row["label"].startswith(name + "> 1e38 (")
+            assert row["place"] == 38
+            assert sides.pop(back) == (38, "above")
+            assert words[back].startswith("> 1e38 (")
         else:
-            assert row["beyond"] == ""
             assert row["place"] == pytest.approx(log, abs=1e-12)
+            assert float(words[back]) == pytest.approx(10**log, rel=5.1e-3)
+    assert not sides
     assert len(rows(figure, "end")) == 1
     assert [row["label"] for row in rows(figure, "lane")] == ["exactly 0"] * (-np.inf in logs)
     assert all(row["place"] >= -38 for row in rows(figure, "tick"))
@@ -104,11 +125,9 @@ def test_what_lies_beyond_is_drawn_by_layers_of_its_own(draw):
     assert "below" in json.dumps(triangles[0]["transform"])
     assert triangles[0]["encoding"]["x"]["field"] == "back"
     assert triangles[0]["encoding"]["y"]["field"] == "place"
-    assert sum("'edge'" in json.dumps(layer["transform"]) for layer in layers) == 2
-    lines = [json.dumps(layer["transform"]) for layer in layers if layer["mark"]["type"] == "line"]
-    assert len(lines) == 2
-    (own,) = [line for line in lines if "'thin'" not in line]
-    assert "'cross'" in own, "a line goes through its crossings as well"
+    assert sum("'edge'" in json.dumps(layer.get("transform")) for layer in layers) == 2
+    (line,) = [layer for layer in layers if layer["mark"]["type"] == "line"]
+    assert "transform" not in line, "it goes through all points, its crossings as well"
 
 
 def test_ends_are_named_in_order_and_apart():

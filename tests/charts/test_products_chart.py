@@ -14,6 +14,7 @@ from rnnviz.charts.products import Bound, direct_paths, lags_said, products, rat
 from rnnviz.engine import CELLS
 from rnnviz.experiment import Input, Model
 from rnnviz.ui import flow_cached
+from tests.charts.test_gradient_flow import points, rows, said
 from tests.engine.oracle import VARIANTS, name_of
 
 WITH_SLOPE = [spec for spec in VARIANTS if spec.slope]
@@ -27,10 +28,6 @@ def model(spec, **more):
 def curve(logs, state="h", cell="rnn", title="RNN", **more):
     logs = np.array(logs, dtype=float)
     return Curve(cell, title, state, np.arange(len(logs) - 1, -1, -1), logs * math.log(10), **more)
-
-
-def rows(figure, *kinds):
-    return [row for row in figure.standalone()["datasets"]["rows"] if row["kind"] in kinds]
 
 
 def assert_drawable(figure):
@@ -139,7 +136,7 @@ def test_a_bound_is_drawn_and_said_with_its_numbers(skips):
     for words in ("σ_max = 1.25", "φ′ ≤ 1", "mean φ′ = 0.5", f"{bound.factors[0]:.4g}^lag", "no bound"):
         assert words in figure.caption
     assert set(figure.table["state"]) == {"h", "bound", "measured"}
-    thin = rows(figure, "thin")
+    thin = points(figure, width=1.5)
     assert {row["style"] for row in thin} == {"bound", "measured"}
     far = [row for row in thin if row["back"] == 2]
     assert [row["place"] for row in far] == pytest.approx([2 * math.log10(f) for f in bound.factors])
@@ -161,14 +158,16 @@ def test_an_underflow_is_marked_named_and_float64_goes_on():
     assert_drawable(figure)
     zeros = rows(figure, "zero")
     assert [row["back"] for row in zeros] == [4, 3]
-    assert all("underflow; float64 has 1.00e-" in row["label"] for row in zeros)
+    words = said(figure, "RNN h")
+    assert all("underflow; float64 has 1.00e-" in words[row["back"]] for row in zeros)
     (lane,) = rows(figure, "lane")
     assert lane["label"] == "0: underflow"
-    finite = [row["place"] for row in rows(figure, "line", "thin")]
+    finite = [row["place"] for row in points(figure) if row["place"] is not None]
     assert max(row["place"] for row in zeros) < lane["place"] < min(finite)
     assert min(finite) == pytest.approx(-60)
     assert {row["place"]: row["label"] for row in rows(figure, "limit")} == dict(LIMITS)
-    assert [row["back"] for row in rows(figure, "thin")] == [4, 3, 2], "where they part, from where they do"
+    thin = [row["back"] for row in points(figure, width=1.5)]
+    assert thin == [4, 3, 2], "where they part, from where they do"
     assert {row["label"] for row in rows(figure, "end")} == {"RNN h", "RNN h in float64"}
     assert "exactly 0 in float32: RNN h from 3 steps back on" in figure.caption
     assert list(figure.table["dtype"]) == ["float32"] * 5 + ["float64"] * 5
@@ -184,21 +183,22 @@ def test_the_limits_are_those_of_float32():
 def test_a_zero_that_float64_has_too_is_no_underflow():
     figure = gradient_norms([curve([-np.inf, 0.0])], "seed 2", lost=[curve([-np.inf, 0.0])])
     (zero,) = rows(figure, "zero")
-    assert zero["label"] == "RNN h, 1 steps back: exactly 0"
+    assert (zero["back"], said(figure, "RNN h")[1]) == (1, "exactly 0")
     assert [row["label"] for row in rows(figure, "lane")] == ["exactly 0"]
 
 
 def test_without_loss_nothing_more_is_drawn():
     figure = gradient_norms([curve([-3.0, 0.0])], "seed 2", lost=[curve([-3.0000001, 0.0])])
-    assert rows(figure, "thin", "zero", "lane", "limit") == []
+    assert rows(figure, "zero", "lane", "limit") == points(figure, width=1.5) == []
     assert "in float32 none of it becomes 0" in figure.caption
 
 
 def test_what_is_beyond_the_longer_axis_is_a_triangle_at_its_end():
     figure = gradient_norms([curve([-np.inf, 0.0])], "seed 2", lost=[curve([-90.0, 0.0])])
     assert [row["label"] for row in rows(figure, "edge")] == ["< 1e-75"]
-    (far,) = [row for row in rows(figure, "thin") if row["back"] == 1]
-    assert (far["place"], far["beyond"]) == (-75, "below")
+    (far,) = [row for row in points(figure, width=1.5) if row["back"] == 1]
+    assert far["place"] == -75
+    assert [(row["back"], row["beyond"]) for row in rows(figure, "beyond")] == [(1, "below")]
 
 
 def test_zeros_of_several_curves_stand_in_lanes_of_their_own():
@@ -210,9 +210,9 @@ def test_zeros_of_several_curves_stand_in_lanes_of_their_own():
 
 def test_a_line_is_broken_where_a_zero_is_and_one_point_alone_is_seen():
     figure = gradient_norms([curve([-3.0, -np.inf, -2.0, -1.0, 0.0])], "seed 2")
-    line = {row["back"]: row for row in rows(figure, "line")}
+    line = {row["back"]: row for row in points(figure)}
     assert line[4]["piece"] != line[2]["piece"] == line[1]["piece"] == line[0]["piece"]
-    assert [row["back"] for row in line.values() if row["alone"]] == [4]
+    assert [row["back"] for row in rows(figure, "alone")] == [4]
 
 
 def test_relative_curves_start_at_their_largest_and_say_so_three_times():
@@ -222,7 +222,7 @@ def test_relative_curves_start_at_their_largest_and_say_so_three_times():
     assert "relative to each curve’s own largest" in figure.title
     assert "divided by its own largest" in figure.caption
     assert any("its own largest" in json.dumps(layer) for layer in figure.spec["layer"])
-    places = [row["place"] for row in rows(figure, "line")]
+    places = [row["place"] for row in points(figure)]
     assert places == pytest.approx([-6, 0, -2, -3, 0, -2])
     np.testing.assert_allclose(figure.table["log10_norm"], [-9, -3, -5, -1, 2, 0])
     np.testing.assert_allclose(np.log10(figure.table["relative_to_own_largest"]), places, atol=1e-12)

@@ -13,7 +13,7 @@ from rnnviz.charts.theme import REMEDY
 from rnnviz.engine import CELLS
 from rnnviz.experiment import Input, Model
 from rnnviz.ui import flow_remedies, flow_remedies_cached
-from tests.charts.test_gradient_flow import assert_drawable, rows
+from tests.charts.test_gradient_flow import assert_drawable, points, rows, said
 from tests.engine.oracle import torch_module
 
 T, H = 12, 5
@@ -126,9 +126,9 @@ def test_the_answer_fits_the_case():
     assert "not above θ = 1" in words
     assert "step 2 adds 0.0498 times" in words
     assert "exactly 0" in flow_remedies.answer(np.full(3, -np.inf), small, 1.0, "")
-    for value, said in ((math.inf, "∞"), (math.nan, "not a number")):
+    for value, called in ((math.inf, "∞"), (math.nan, "not a number")):
         broken = flow_remedies_cached.Clipped({}, {"plain": value}, {}, math.nan)
-        assert said in flow_remedies.answer(logs, broken, 1.0, "")
+        assert called in flow_remedies.answer(logs, broken, 1.0, "")
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -160,23 +160,24 @@ def test_no_share_is_dropped(logs):
     figure = contributions(shares, "RNN", "seed 3")
     assert_drawable(figure)
     for share in shares:
-        own = [r for r in rows(figure, "line", "zero", "alone") if r["remedy"] == share.remedy]
-        assert [r["x"] for r in own] == list(range(len(logs)))
+        own, words = points(figure, remedy=share.remedy), said(figure, share.name)
+        zeros = [r["x"] for r in rows(figure, "zero") if r["remedy"] == share.remedy]
+        sides = [r["x"] for r in rows(figure, "below", "above") if r["remedy"] == share.remedy]
+        assert [r["x"] for r in own] == list(range(len(logs))) == sorted(words)
         for row, log in zip(own, share.logs[::-1].tolist(), strict=True):
             power = log / math.log(10)
-            assert (row["kind"] == "zero") == (log == -np.inf)
+            assert (row["x"] in zeros) == (log == -np.inf)
+            assert (row["x"] in sides) == (abs(power) > 38 and log != -np.inf)
             if log == -np.inf:
-                assert row["label"].endswith("exactly 0")
+                assert (row["place"], words[row["x"]]) == (None, "exactly 0")
             elif np.isnan(log):
-                assert row["place"] is None
-                assert row["label"].endswith("not a number")
+                assert (row["place"], words[row["x"]]) == (None, "not a number")
             else:
                 assert row["place"] == pytest.approx(min(max(power, -38), 38))
-                assert (row["beyond"] != "") == (abs(power) > 38)
     lane = {r["label"] for r in rows(figure, "lane")}
     assert lane == {"exactly 0"}
     below = [r["place"] for r in rows(figure, "zero")]
-    above = [r["place"] for r in rows(figure, "line", "alone") if r["place"] is not None]
+    above = [r["place"] for r in points(figure) if r["place"] is not None]
     assert not above or max(below) < min(above)
     np.testing.assert_allclose(figure.table["log10_norm"] * math.log(10), [*logs, *shares[1].logs])
 
@@ -193,10 +194,15 @@ def test_the_curves_over_ranks():
     (theta,) = rows(figure, "theta")
     assert theta["place"] == pytest.approx(math.log10(1.5))
     for way, values in sizes.items():
-        own = [r for r in rows(figure, "line", "alone", "zero") if r["remedy"] == way]
+        own = points(figure, remedy=way)
         np.testing.assert_allclose([r["x"] for r in own], np.log10([1, 2, 3, 4]))
         np.testing.assert_allclose([10 ** r["place"] for r in own[:3]], values[:3])
-        assert own[3]["kind"] == "zero"
+        assert own[3]["place"] is None
+        assert [r["x"] for r in rows(figure, "zero") if r["remedy"] == way] == [own[3]["x"]]
+        name = {"plain": "unclipped", "norm": "by norm", "value": "by value"}[way]
+        *numbers, zero = said(figure, name).values()
+        assert [float(number) for number in numbers] == values[:3].tolist()
+        assert zero == "exactly 0"
     far = clipped_entries(sizes, 1000.0, "RNN", "said", "seed 3")
     assert rows(far, "theta") == []
     assert "far above every entry" in far.caption

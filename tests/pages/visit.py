@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import pyarrow as pa
 from streamlit.elements.lib import policies
 from streamlit.testing.v1 import AppTest
 
@@ -49,6 +50,16 @@ def values(at: AppTest) -> dict[str, Any]:
         found |= {key: at.session_state[key] for key in HELD}
         found["cell_direction"] = controls.CELL["back"].said(found["cell_direction"])
     return found
+
+
+def table(at, title, *names):
+    """The rows that the figure of this title draws from: its lines' points, and of the tables so named."""
+    for chart in at.get("vega_lite_chart"):
+        if title in json.loads(chart.proto.spec)["description"]:
+            tables = {part.name: bytes(part.data.data) for part in chart.proto.datasets}
+            read = [pa.ipc.open_stream(tables[name]).read_all().to_pylist() for name in ("rows", *names)]
+            return [row for rows in read for row in rows]
+    raise AssertionError(f"no figure of the title {title}")
 
 
 def set_control(at: AppTest, key: str, value: Any) -> AppTest:
