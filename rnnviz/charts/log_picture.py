@@ -27,6 +27,7 @@ SHORT = 1e-6  # of a decade: float32 misses a norm of 1 by this, which is to hav
 POINTS = ("cell", "style", "piece", "width", "back", "place")
 MARKED = ("kind", "cell", "style", "back", "place", "beyond", "label")
 BROAD, THIN = 2.5, 1.5  # pixels
+MARKED_AT_MOST = 50  # or little more, of a curve's points that lie beyond one end of the axis
 
 
 def tables_of(curves: Sequence[Curve], setting: Setting = PLAIN) -> tuple[Columns, dict[str, Columns]]:
@@ -115,12 +116,23 @@ def _add_beyond(marks: Rows, curve: Curve, places: NDArray[np.float64], setting:
     """A curve's points beyond the axis, and where it crosses 1; the ends of the axis that they are beyond."""
     sides = np.where(np.isneginf(curve.log_norm), "", log_axis.beyond(curve.log10, setting.floor))
     for side in ("below", "above"):
-        _mark(marks, "beyond", curve, places, sides == side, beyond=side)
+        _mark(marks, "beyond", curve, places, _some(sides == side), beyond=side)
     if setting.one and not curve.thin:
         crossed = np.zeros(len(places), dtype=bool)
         crossed[crossings(curve.log_norm)] = True
         _mark(marks, "cross", curve, places, crossed & (sides == "") & ~np.isneginf(curve.log_norm))
     return set(sides.tolist()) - {""}
+
+
+def _some(which: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The first and last of each stretch, and of the rest as many as can be told apart.
+
+    The line runs on through all of them, and the pointer reads each.
+    """
+    edge = np.append(True, which[1:] != which[:-1])
+    apart = np.arange(len(which)) % max(1, len(which) // MARKED_AT_MOST) == 0
+    some: NDArray[np.bool_] = which & (apart | edge | np.append(edge[1:], True))
+    return some
 
 
 def _mark(

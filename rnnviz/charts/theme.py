@@ -20,6 +20,8 @@ SCREEN = {
     "axis": {"aria": False, "labelFontSize": 14, "titleFontSize": 14, "titlePadding": 10},
     "text": {"fontSize": 14, "color": _GREY},
     "rule": {"color": _GREY},
+    # A mark would be read out as its raw columns; a figure's words and its table say what it shows.
+    "mark": {"aria": False},
 }
 
 # Places in the category list. What a thing does in a cell decides: what keeps, what writes, what is
