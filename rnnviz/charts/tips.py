@@ -54,5 +54,5 @@ def table(lines: Sequence[tuple[str, str, Sequence[int], Sequence[str]]]) -> Col
     for name, more, own, said in lines:
         known = dict(zip(own, said, strict=True))
         name = f"{more} {name}" if name in columns else name
-        columns[name] = [known.get(place, "") for place in places]
+        columns[name] = [known.get(place, "–") for place in places]
     return columns
