@@ -20,7 +20,7 @@ from rnnviz.charts.log_curves import PLAIN, STYLES, Curve, Setting, crossings
 from rnnviz.charts.rows import MARKS, Rows, of
 from rnnviz.charts.seed_curves import CROSS
 from rnnviz.charts.theme import CELL, domain
-from rnnviz.charts.tips import STEPS_BACK, TIPS, strips, table
+from rnnviz.charts.tips import TIPS, strips, table
 
 BACK = "steps back from the end, T − t"
 SHORT = 1e-6  # of a decade: float32 misses a norm of 1 by this, which is to have its tick
@@ -91,7 +91,7 @@ def _underflows(curve: Curve, setting: Setting) -> NDArray[np.bool_]:
 
 
 def _add_line(points: Rows, marks: Rows, curve: Curve, places: NDArray[np.float64]) -> None:
-    """A line through a curve's points, and a mark for each that is none of it: alone, zero, beyond."""
+    """A line through a curve's points, and a mark for each that is none of it: alone, or zero."""
     zero = np.isneginf(curve.log_norm)
     # A line ends where a zero comes, and where one point is alone it takes a dot to be seen.
     drawn = np.isfinite(places) & ~zero
@@ -99,10 +99,10 @@ def _add_line(points: Rows, marks: Rows, curve: Curve, places: NDArray[np.float6
     neighbours = (np.append(False, drawn[:-1]) & ~gap) | (
         np.append(drawn[1:], False) & ~np.append(gap[1:], True)
     )
-    look = {"cell": curve.cell, "style": curve.style or curve.state}
     points.add(
         len(places),
-        **look,
+        cell=curve.cell,
+        style=curve.style or curve.state,
         piece=np.cumsum(zero | gap).tolist(),
         width=THIN if curve.thin else BROAD,
         back=curve.steps_back.tolist(),
@@ -232,7 +232,7 @@ def skeleton(y_title: str, one: bool = False) -> dict[str, Any]:
             at_one.mark_text(align="left", dx=6, dy=-9).encode(x=at_left, y=y, text=text),
             crossed.mark_point(filled=True, size=36).encode(x=x, y=y, color=color),
         ]
-    layers.append(strips(alt.X(f"{STEPS_BACK}:Q")))
+    layers.append(strips())
     return layered(layers, padding={"right": 8, "top": 8, "bottom": 4})
 
 

@@ -15,7 +15,7 @@ from rnnviz.charts import log_axis
 from rnnviz.charts.figure import Figure, Formula, layered
 from rnnviz.charts.log_lines import NAMES, Line, add_lines, line_layers
 from rnnviz.charts.rows import MARKS, Rows
-from rnnviz.charts.tips import STEPS_BACK, TIPS, strips, table
+from rnnviz.charts.tips import TIPS, strips, table
 
 BACK = "steps back from the end, T − t"
 FORMULA = Formula(
@@ -96,5 +96,5 @@ def _first(share: Share) -> str:
 @cache
 def _skeleton() -> dict[str, Any]:
     x = alt.X("x:Q", title=BACK).scale(nice=False, zero=True).axis(grid=False, tickMinStep=1)
-    layers = [*line_layers(x, "‖(∂L/∂W_hh)ₜ‖"), strips(alt.X(f"{STEPS_BACK}:Q"))]
+    layers = [*line_layers(x, "‖(∂L/∂W_hh)ₜ‖"), strips()]
     return layered(layers, padding={"right": 8, "top": 8, "bottom": 4})

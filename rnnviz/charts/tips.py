@@ -17,15 +17,11 @@ TIPS = "tips"  # the name of their table
 STEPS_BACK = "steps back"
 
 
-def strips(x: alt.X) -> alt.Chart:
-    """The strips over places one unit of x apart; all columns of their table are said.
-
-    Args:
-        x: the axis, on a column that is itself worth saying.
-    """
-    one = {"expr": "abs(scale('x', 1) - scale('x', 0))"}
-    strip: dict[str, Any] = {"opacity": 0, "strokeWidth": one, "tooltip": alt.TooltipContent("data")}
-    chart: alt.Chart = alt.Chart(alt.NamedData(TIPS)).mark_rule(**strip).encode(x=x)
+def strips() -> alt.Chart:
+    """The strips of `table`, a step apart; all its columns are said."""
+    step = {"expr": "abs(scale('x', 1) - scale('x', 0))"}
+    strip: dict[str, Any] = {"opacity": 0, "strokeWidth": step, "tooltip": alt.TooltipContent("data")}
+    chart: alt.Chart = alt.Chart(alt.NamedData(TIPS)).mark_rule(**strip).encode(x=f"{STEPS_BACK}:Q")
     return chart
 
 
